@@ -1,0 +1,53 @@
+// swift-tools-version: 6.2
+// The layers of tract-sim, lowest first. A target may depend only on targets above it in this list.
+import PackageDescription
+
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+let argumentParser = Target.Dependency.product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+  name: "tract-sim",
+  products: [
+    .executable(name: "tract-sim", targets: ["tract-sim"]),
+    .library(name: "TractStore", targets: ["SharedMemory", "TractStore"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
+  targets: [
+    // 0: outside
+    .target(name: "CCacheLine"),
+    .systemLibrary(name: "CGSL", pkgConfig: "gsl", providers: [.apt(["libgsl-dev"])]),
+    // 1: ports
+    .target(name: "JSONText", swiftSettings: strict),
+    .target(name: "SharedMemory", dependencies: ["CCacheLine"], swiftSettings: strict),
+    // 2: the product, and time
+    .target(name: "TractStore", dependencies: ["SharedMemory"], swiftSettings: strict),
+    .target(name: "EventKernel", dependencies: ["CGSL"], swiftSettings: strict),
+    // 3: the rack, and what drives it
+    .target(
+      name: "Rack", dependencies: ["EventKernel"],
+      resources: [.embedInCode("Resources/catalogue.json")], swiftSettings: strict),
+    .target(
+      name: "Workload", dependencies: ["EventKernel", "JSONText", "Rack"], swiftSettings: strict),
+    // 4: the serving system
+    .target(
+      name: "Serving",
+      dependencies: ["EventKernel", "Rack", "SharedMemory", "TractStore", "Workload"],
+      swiftSettings: strict),
+    // 5: answers
+    .target(
+      name: "Report",
+      dependencies: ["CGSL", "EventKernel", "JSONText", "Rack", "Serving", "Workload"],
+      resources: [.embedInCode("Resources/quickstart.json")], swiftSettings: strict),
+    // 6: commands
+    .executableTarget(
+      name: "tract-sim",
+      dependencies: [
+        "EventKernel", "JSONText", "Rack", "Report", "Workload", argumentParser,
+      ],
+      swiftSettings: strict),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,100 @@
+// From catalogue entries to the resolved specifications that models use.
+
+extension Catalogue {
+  public var rackNames: [String] { racks.keys.sorted() }
+
+  public func gpu(_ name: String) -> GPUSpec? {
+    guard let value = reader(.gpu, name) else { return nil }
+    var allReduce: [Int: AllReduceFit] = [:]
+    for size in [2, 4, 8] {
+      guard let alpha = figure(.gpu, name, "all_reduce_\(size)_latency"),
+        let beta = figure(.gpu, name, "all_reduce_\(size)_bandwidth")
+      else { continue }
+      allReduce[size] = AllReduceFit(alphaSeconds: alpha.si, betaBytesPerSecond: beta.si)
+    }
+    return GPUSpec(
+      name: name, peakFlops: value("peak_bf16"), memoryBandwidth: value("memory_bandwidth"),
+      memoryBytes: Int(value("memory")), pcieBandwidth: value("pcie_bandwidth"),
+      fit: StepTimeFit(
+        linearCompute: value("linear_compute"), linearMemory: value("linear_memory"),
+        linearExponent: value("linear_exponent"), linearFixedSeconds: value("linear_fixed"),
+        prefillAttention: value("prefill_attention"),
+        prefillAttentionFixedSeconds: value("prefill_attention_fixed"),
+        decodeAttention: value("decode_attention"),
+        decodeAttentionFixedSeconds: value("decode_attention_fixed")),
+      allReduce: allReduce)
+  }
+
+  public func model(_ name: String) -> ModelSpec? {
+    guard let value = reader(.model, name) else { return nil }
+    return ModelSpec(
+      name: name, layers: Int(value("layers")), hidden: Int(value("hidden")),
+      heads: Int(value("heads")), kvHeads: Int(value("kv_heads")),
+      headDimension: Int(value("head_dimension")), feedForward: Int(value("feed_forward")),
+      vocabulary: Int(value("vocabulary")))
+  }
+
+  /// A network interface; GPUDirect is the rack's choice, on unless changed.
+  public func nic(_ name: String) -> NICSpec? {
+    guard let value = reader(.nic, name) else { return nil }
+    return NICSpec(
+      txBandwidth: value("tx_bandwidth"), rxBandwidth: value("rx_bandwidth"),
+      latencySeconds: value("latency"), gpuDirect: true)
+  }
+
+  public func transferEngine(_ name: String) -> TransferEngineSpec? {
+    guard let value = reader(.transferEngine, name) else { return nil }
+    return TransferEngineSpec(
+      name: name, descriptorSeconds: value("descriptor"), bandwidth: value("bandwidth"),
+      exponent: value("exponent"))
+  }
+
+  public func dram(_ name: String) -> DRAMSpec? {
+    guard let value = reader(.dram, name) else { return nil }
+    return DRAMSpec(
+      readBandwidth: value("read_bandwidth"), writeBandwidth: value("write_bandwidth"),
+      capacityBytes: Int(value("capacity")))
+  }
+
+  public func cxl(_ name: String) -> CXLSpec? {
+    guard let value = reader(.cxl, name) else { return nil }
+    return CXLSpec(
+      devices: Int(value("devices")), capacityBytes: Int(value("capacity")),
+      deviceReadBandwidth: value("device_read_bandwidth"),
+      deviceWriteBandwidth: value("device_write_bandwidth"),
+      adapterReadBandwidth: value("adapter_read_bandwidth"),
+      adapterWriteBandwidth: value("adapter_write_bandwidth"),
+      gpuDMABandwidth: value("gpu_dma_bandwidth"), latencySeconds: value("latency"),
+      loadedLatency: loadedLatency, pipelinedReadSeconds: software("pipelined_read"),
+      pipelinedWriteSeconds: software("pipelined_write"))
+  }
+
+  /// A whole rack by name; nil if there is no such preset.
+  public func rack(_ name: String) -> RackSpec? {
+    guard let preset = racks[name], let prefill = pool(preset.prefill),
+      let decode = pool(preset.decode), let nic = nic(preset.nic), let dram = dram(preset.dram),
+      let cxl = cxl(preset.cxl), let engine = transferEngine(preset.transferEngine)
+    else { return nil }
+    return RackSpec(
+      prefill: prefill, decode: decode, nic: nic,
+      pcie: PCIeSpec(duplexFactor: software(preset.pcieDuplex)), dram: dram, cxl: cxl,
+      rdmaEngine: engine)
+  }
+
+  private func pool(_ pool: Pool) -> WorkerPool? {
+    gpu(pool.gpu).map {
+      WorkerPool(count: pool.count, gpu: $0, tensorParallel: pool.tensorParallel)
+    }
+  }
+
+  /// Reads figures of one entry in SI units; nil if there is no such entry.
+  private func reader(_ section: Section, _ name: String) -> ((String) -> Double)? {
+    guard figures(section, name) != nil else { return nil }
+    return { key in
+      guard let quantity = figure(section, name, key) else {
+        preconditionFailure("the catalogue's \(section.rawValue) '\(name)' has no '\(key)'")
+      }
+      return quantity.si
+    }
+  }
+}

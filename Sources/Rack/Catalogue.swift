@@ -1,0 +1,164 @@
+// The catalogue: every hardware and software figure with its unit, source and grade.
+
+import Foundation
+
+/// How a figure came about.
+public enum Grade: String, Codable, CaseIterable, Sendable {
+  /// Printed by a public measurement.
+  case measured
+  /// Stated by the vendor.
+  case spec
+  /// The project's fit to public measurements.
+  case fitted
+  /// No source; sweep it.
+  case assumed
+}
+
+/// One figure and where it comes from.
+public struct Quantity: Hashable, Codable, Sendable {
+  public var value: Double
+  public var unit: String
+  /// Key into `Catalogue.sources`.
+  public var source: String
+  public var grade: Grade
+  public var note: String?
+
+  /// The value in SI base units (bytes, bytes/s, flop/s, seconds); plain numbers stay.
+  public var si: Double {
+    switch unit {
+    case "TFLOP/s": value * 1e12
+    case "GB/s": value * 1e9
+    case "GiB": value * 1_073_741_824
+    case "ms": value * 1e-3
+    case "us": value * 1e-6
+    case "ns": value * 1e-9
+    default: value
+    }
+  }
+}
+
+/// Named hardware, models, software constants and racks.
+public struct Catalogue: Sendable {
+  /// Sections whose entries are tables of figures.
+  public enum Section: String, CaseIterable, Sendable {
+    case gpu, model, nic, dram, cxl, software
+    case transferEngine = "transfer_engine"
+  }
+
+  public struct RackPreset: Codable, Sendable {
+    public var prefill: Pool
+    public var decode: Pool
+    public var nic: String
+    public var transferEngine: String
+    public var dram: String
+    public var cxl: String
+    public var pcieDuplex: String
+    public var note: String
+
+    enum CodingKeys: String, CodingKey {
+      case prefill, decode, nic, dram, cxl, note
+      case transferEngine = "transfer_engine"
+      case pcieDuplex = "pcie_duplex"
+    }
+  }
+
+  /// `[count, gpu, tensor-parallel size]` in the resource.
+  public struct Pool: Codable, Sendable {
+    public var count: Int
+    public var gpu: String
+    public var tensorParallel: Int
+
+    public init(from decoder: any Decoder) throws {
+      var values = try decoder.unkeyedContainer()
+      count = try values.decode(Int.self)
+      gpu = try values.decode(String.self)
+      tensorParallel = try values.decode(Int.self)
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+      var values = encoder.unkeyedContainer()
+      try values.encode(count)
+      try values.encode(gpu)
+      try values.encode(tensorParallel)
+    }
+  }
+
+  private struct Curve: Codable {
+    var source: String
+    var grade: Grade
+    var unit: String
+    var note: String
+    var points: [[Double]]
+  }
+
+  private struct Resource: Codable {
+    var schema: String
+    var sources: [String: String]
+    var gpu, model, nic, dram, cxl, software: [String: [String: Quantity]]
+    var transferEngine: [String: [String: Quantity]]
+    var loadedLatency: Curve
+    var rack: [String: RackPreset]
+
+    enum CodingKeys: String, CodingKey {
+      case schema, sources, gpu, model, nic, dram, cxl, software, rack
+      case transferEngine = "transfer_engine"
+      case loadedLatency = "loaded_latency"
+    }
+  }
+
+  /// The catalogue that ships with the program.
+  public static let builtIn: Catalogue = {
+    do {
+      return Catalogue(
+        try JSONDecoder().decode(
+          Resource.self, from: Data(PackageResources.catalogue_json)))
+    } catch {
+      preconditionFailure("the built-in catalogue is broken: \(error)")
+    }
+  }()
+
+  /// Full citation of each source key.
+  public let sources: [String: String]
+  public let racks: [String: RackPreset]
+  private let tables: [Section: [String: [String: Quantity]]]
+  /// Latency of a small read against utilisation of its path.
+  public let loadedLatency: LoadedLatencyCurve
+
+  private init(_ resource: Resource) {
+    sources = resource.sources
+    racks = resource.rack
+    tables = [
+      .gpu: resource.gpu, .model: resource.model, .nic: resource.nic, .dram: resource.dram,
+      .cxl: resource.cxl, .software: resource.software,
+      .transferEngine: resource.transferEngine,
+    ]
+    let points = resource.loadedLatency.points
+    let (maximum, idle) = (points[points.count - 1][0], points[0][1])
+    loadedLatency = LoadedLatencyCurve(
+      points: points.map { .init(utilisation: $0[0] / maximum, factor: $0[1] / idle) })
+  }
+
+  /// Names in a section, ascending.
+  public func names(in section: Section) -> [String] { (tables[section] ?? [:]).keys.sorted() }
+
+  /// The figures of one entry, ascending by name; nil if there is no such entry.
+  public func figures(_ section: Section, _ name: String) -> [(name: String, Quantity)]? {
+    tables[section]?[name].map { table in
+      table.keys.sorted().map { ($0, table[$0]!) }
+    }
+  }
+
+  /// One figure of an entry.
+  func figure(_ section: Section, _ name: String, _ key: String) -> Quantity? {
+    tables[section]?[name]?[key]
+  }
+
+  /// A software constant, in SI units.
+  /// - Precondition: the built-in catalogue has it; tests cover every name used.
+  public func software(_ name: String) -> Double {
+    guard let quantity = figure(.software, name, "value") else {
+      preconditionFailure("the catalogue has no software constant '\(name)'")
+    }
+    return quantity.si
+  }
+}

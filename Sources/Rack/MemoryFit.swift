@@ -1,0 +1,17 @@
+// What a GPU's memory leaves for KV.
+
+/// Splits a worker's GPU memory between weights, activations and KV.
+public enum MemoryFit {
+  /// Bytes for KV over all GPUs of one replica; negative if the weights do not fit.
+  ///
+  /// `utilization` of each GPU's memory is usable, as in vLLM; of it, weights (divided among the
+  /// tensor-parallel ranks) and a fixed reserve for activations go first.
+  public static func kvBytes(
+    pool: WorkerPool, model: ModelSpec, weights: NumberFormat, utilization: Double,
+    reserveBytes: Int
+  ) -> Int {
+    let ranks = pool.tensorParallel
+    let usable = Int(Double(pool.gpu.memoryBytes) * utilization)
+    return (usable - reserveBytes) * ranks - model.parameters * weights.bytes
+  }
+}

@@ -1,0 +1,128 @@
+// A rack as resolved from a workload file: workers, links and shared memory, all in SI units.
+
+/// Everything about the hardware that a run needs; every number resolved, nothing looked up later.
+public struct RackSpec: Hashable, Sendable {
+  /// Prefill workers; each stands in a host of its own.
+  public var prefill: WorkerPool
+  /// Decode workers; each stands in a host of its own.
+  public var decode: WorkerPool
+  public var nic: NICSpec
+  public var pcie: PCIeSpec
+  public var dram: DRAMSpec
+  public var cxl: CXLSpec
+  /// The law by which RDMA transfers pay per descriptor.
+  public var rdmaEngine: TransferEngineSpec
+
+  public init(
+    prefill: WorkerPool, decode: WorkerPool, nic: NICSpec, pcie: PCIeSpec, dram: DRAMSpec,
+    cxl: CXLSpec, rdmaEngine: TransferEngineSpec
+  ) {
+    self.prefill = prefill
+    self.decode = decode
+    self.nic = nic
+    self.pcie = pcie
+    self.dram = dram
+    self.cxl = cxl
+    self.rdmaEngine = rdmaEngine
+  }
+
+  public var hostCount: Int { prefill.count + decode.count }
+}
+
+/// A number of identical workers.
+public struct WorkerPool: Hashable, Sendable {
+  public var count: Int
+  public var gpu: GPUSpec
+  /// GPUs that share one model replica by tensor parallelism.
+  public var tensorParallel: Int
+
+  public init(count: Int, gpu: GPUSpec, tensorParallel: Int) {
+    self.count = count
+    self.gpu = gpu
+    self.tensorParallel = tensorParallel
+  }
+}
+
+/// One host's network interface; send and receive are apart.
+public struct NICSpec: Hashable, Sendable {
+  /// Bytes/s out of the host.
+  public var txBandwidth: Double
+  /// Bytes/s into the host.
+  public var rxBandwidth: Double
+  /// One-way latency through NIC and switch, seconds.
+  public var latencySeconds: Double
+  /// Whether the NIC reads and writes GPU memory itself; if not, host DRAM is the staging area.
+  public var gpuDirect: Bool
+
+  public init(txBandwidth: Double, rxBandwidth: Double, latencySeconds: Double, gpuDirect: Bool) {
+    self.txBandwidth = txBandwidth
+    self.rxBandwidth = rxBandwidth
+    self.latencySeconds = latencySeconds
+    self.gpuDirect = gpuDirect
+  }
+}
+
+/// The PCIe link of one GPU.
+public struct PCIeSpec: Hashable, Sendable {
+  /// Bytes/s of both directions together, as a multiple of one direction alone.
+  ///
+  /// 2 would be a perfect duplex; nvbandwidth measures 2 × 19 / 26 GB/s on Gen4 x16.
+  public var duplexFactor: Double
+
+  public init(duplexFactor: Double) { self.duplexFactor = duplexFactor }
+}
+
+/// One host's DRAM.
+public struct DRAMSpec: Hashable, Sendable {
+  public var readBandwidth: Double
+  public var writeBandwidth: Double
+  public var capacityBytes: Int
+
+  public init(readBandwidth: Double, writeBandwidth: Double, capacityBytes: Int) {
+    self.readBandwidth = readBandwidth
+    self.writeBandwidth = writeBandwidth
+    self.capacityBytes = capacityBytes
+  }
+}
+
+/// The rack's CXL shared memory: devices behind a switch, one adapter per host.
+public struct CXLSpec: Hashable, Sendable {
+  public var devices: Int
+  /// Capacity of the whole pool, bytes.
+  public var capacityBytes: Int
+  /// Bytes/s one device can be read at, and written at.
+  public var deviceReadBandwidth: Double
+  public var deviceWriteBandwidth: Double
+  /// Bytes/s one host's adapter (x16 port) passes towards the host, and towards the pool.
+  public var adapterReadBandwidth: Double
+  public var adapterWriteBandwidth: Double
+  /// Bytes/s GPU DMA reaches through the CPU's root complex.
+  public var gpuDMABandwidth: Double
+  /// Idle latency of one 64 B load from a CPU, seconds.
+  public var latencySeconds: Double
+  /// Multiplies the idle latency as a function of the busiest hop's utilisation (0…1).
+  public var loadedLatency: LoadedLatencyCurve
+  /// Cost of one more pipelined line after the first: flush + load, seconds.
+  public var pipelinedReadSeconds: Double
+  /// Cost of one more pipelined line after the first: store + flush, seconds.
+  public var pipelinedWriteSeconds: Double
+
+  public init(
+    devices: Int, capacityBytes: Int, deviceReadBandwidth: Double, deviceWriteBandwidth: Double,
+    adapterReadBandwidth: Double, adapterWriteBandwidth: Double, gpuDMABandwidth: Double,
+    latencySeconds: Double, loadedLatency: LoadedLatencyCurve, pipelinedReadSeconds: Double,
+    pipelinedWriteSeconds: Double
+  ) {
+    self.devices = devices
+    self.capacityBytes = capacityBytes
+    self.deviceReadBandwidth = deviceReadBandwidth
+    self.deviceWriteBandwidth = deviceWriteBandwidth
+    self.adapterReadBandwidth = adapterReadBandwidth
+    self.adapterWriteBandwidth = adapterWriteBandwidth
+    self.gpuDMABandwidth = gpuDMABandwidth
+    self.latencySeconds = latencySeconds
+    self.loadedLatency = loadedLatency
+    self.pipelinedReadSeconds = pipelinedReadSeconds
+    self.pipelinedWriteSeconds = pipelinedWriteSeconds
+  }
+}

@@ -1,0 +1,88 @@
+// Running every system of a workload and checking what must be conserved.
+
+import EventKernel
+import Foundation
+import Serving
+import Workload
+
+/// All systems of one workload under the same arrivals.
+public struct Comparison {
+  public let workload: Workload
+  public let runs: [RunResult]
+  public let metrics: [Metrics]
+
+  /// Version that reports carry.
+  public static let version = "0.1.0"
+
+  /// Runs all systems, `jobs` at a time; the result does not depend on `jobs`.
+  /// - Throws: what is wrong with the traffic's trace.
+  public init(_ workload: Workload, jobs: Int) throws(WorkloadError) {
+    let stream = try RequestStream.generate(for: workload)
+    self.workload = workload
+    runs = Self.run(workload, stream, jobs: jobs)
+    metrics = runs.map { Metrics($0, workload) }
+  }
+
+  private static func run(
+    _ workload: Workload, _ stream: RequestStream, jobs: Int
+  ) -> [RunResult] {
+    let results = Results(count: workload.systems.count)
+    let workers = max(1, min(jobs, workload.systems.count))
+    DispatchQueue.concurrentPerform(iterations: workers) { worker in
+      for index in stride(from: worker, to: workload.systems.count, by: workers) {
+        results.set(
+          index,
+          ServingRun.run(system: workload.systems[index], workload: workload, stream: stream))
+      }
+    }
+    return results.all
+  }
+
+  /// Results in the order of the systems, whoever finishes first.
+  private final class Results: @unchecked Sendable {
+    // Guarded by `lock`.
+    private var results: [RunResult?]
+    private let lock = NSLock()
+
+    init(count: Int) { results = Array(repeating: nil, count: count) }
+
+    func set(_ index: Int, _ result: RunResult) {
+      lock.withLock { results[index] = result }
+    }
+
+    var all: [RunResult] { lock.withLock { results.compactMap { $0 } } }
+  }
+
+  /// Broken conservation laws of all systems; empty in a correct simulator.
+  public var violations: [String] {
+    runs.flatMap { run in
+      (run.violations + littlesLaw(run)).map { "\(run.system.name): \($0)" }
+    }
+  }
+
+  /// L = λ·W: the area under the number in the system equals the sum of times in it.
+  private func littlesLaw(_ run: RunResult) -> [String] {
+    var changes: [(time: SimTime, change: Int)] = []
+    var residence: Int128 = 0
+    for record in run.requests {
+      guard let end = record.finished else { continue }
+      changes += [(record.arrival, 1), (end, -1)]
+      residence += Int128((end - record.arrival).picoseconds)
+    }
+    changes.sort { ($0.time, $0.change) < ($1.time, $1.change) }
+    var area: Int128 = 0
+    var present = 0
+    var last = SimTime.zero
+    for (time, change) in changes {
+      area += Int128(present) * Int128((time - last).picoseconds)
+      present += change
+      last = time
+    }
+    return area == residence
+      ? [] : ["Little's law: \(area) ps in the system, requests count \(residence) ps"]
+  }
+
+  public var baseline: Metrics {
+    metrics.first { $0.system == workload.baseline } ?? metrics[0]
+  }
+}

@@ -1,0 +1,155 @@
+// The comparison on a terminal.
+
+import Workload
+
+/// Text tables of a comparison.
+public enum ComparisonTable {
+  private struct Row {
+    var title: String
+    var key: String
+    var decimals: Int
+    var scale = 1.0
+    var ratio = false
+  }
+
+  private static var rows: [Row?] {
+    [
+      Row(title: "TTFT mean (ms)", key: "mean_ttft_ms", decimals: 1, ratio: true),
+      Row(title: "TTFT median (ms)", key: "median_ttft_ms", decimals: 1),
+      Row(title: "TTFT P99 (ms)", key: "p99_ttft_ms", decimals: 1, ratio: true),
+      Row(title: "TPOT mean (ms)", key: "mean_tpot_ms", decimals: 2, ratio: true),
+      Row(title: "TPOT P99 (ms)", key: "p99_tpot_ms", decimals: 2),
+      Row(title: "requests/s", key: "request_throughput", decimals: 3, ratio: true),
+      Row(title: "goodput requests/s", key: "request_goodput", decimals: 3, ratio: true),
+      Row(title: "output tokens/s", key: "output_throughput", decimals: 1),
+      Row(title: "prefix reuse (%)", key: "prefix_cache_reused_ratio", decimals: 1, scale: 100),
+      nil,
+      Row(title: "prefill scheduling (ms)", key: "mean_prefill_scheduling_ms", decimals: 1),
+      Row(title: "prefill KV read (ms)", key: "mean_prefill_kv_read_ms", decimals: 1),
+      Row(title: "prefill compute (ms)", key: "mean_prefill_compute_ms", decimals: 1),
+      Row(title: "prefill KV write (ms)", key: "mean_prefill_kv_write_ms", decimals: 1),
+      Row(title: "decode scheduling (ms)", key: "mean_decode_scheduling_ms", decimals: 1),
+      Row(title: "decode KV read (ms)", key: "mean_decode_kv_read_ms", decimals: 1),
+      Row(title: "decode compute (ms)", key: "mean_decode_compute_ms", decimals: 1),
+      nil,
+      Row(title: "completed", key: "completed", decimals: 0),
+      Row(title: "failed", key: "failed", decimals: 0),
+    ]
+  }
+
+  /// Systems side by side, with ratios to the baseline.
+  public static func text(_ comparison: Comparison) -> String {
+    let metrics = comparison.metrics
+    let base = comparison.baseline
+    let width = max(16, (metrics.map(\.system.count).max() ?? 0) + 2)
+    var lines = [
+      "\(comparison.workload.name): \(comparison.workload.model.name), "
+        + "seed \(comparison.workload.seed), ratios to \(base.system)", "",
+      pad("", 26) + metrics.map { padLeft($0.system, width) }.joined(),
+    ]
+    for row in rows {
+      guard let row else {
+        lines.append("")
+        continue
+      }
+      guard metrics.contains(where: { $0[row.key] != nil }) else { continue }
+      let cells = metrics.map { system -> String in
+        guard let value = system[row.key], value.isFinite else { return padLeft("-", width) }
+        var cell = Decimals.text(value * row.scale, row.decimals)
+        if row.ratio, let reference = base[row.key], reference > 0, system.system != base.system {
+          cell += " " + padLeft("(\(Decimals.text(value / reference, 2))x)", 8)
+        } else if row.ratio {
+          cell += pad("", 9)
+        }
+        return padLeft(cell, width)
+      }
+      lines.append(trimmed(pad(row.title, 26) + cells.joined()))
+    }
+    for system in metrics {
+      for failure in system.failures {
+        lines.append("\(system.system): \(failure.count) requests failed: \(failure.reason)")
+      }
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// The block `vllm bench serve` prints, once for each system.
+  public static func vllm(_ comparison: Comparison) -> String {
+    comparison.metrics.map { system in
+      func line(_ label: String, _ key: String, _ decimals: Int = 2) -> String {
+        pad(label, 40) + " " + pad(Decimals.text(system[key] ?? .nan, decimals), 10)
+      }
+      func section(_ title: String, _ name: String, _ short: String) -> [String] {
+        [
+          centred(title, "-"), line("Mean \(short) (ms):", "mean_\(name)_ms"),
+          line("Median \(short) (ms):", "median_\(name)_ms"),
+          line("P99 \(short) (ms):", "p99_\(name)_ms"),
+        ]
+      }
+      var lines = [
+        "system: \(system.system)", centred(" Serving Benchmark Result ", "="),
+        line("Successful requests:", "completed", 0), line("Failed requests:", "failed", 0),
+        line("Benchmark duration (s):", "duration"),
+        line("Total input tokens:", "total_input_tokens", 0),
+        line("Total generated tokens:", "total_output_tokens", 0),
+        line("Request throughput (req/s):", "request_throughput"),
+      ]
+      if system["request_goodput"] != nil {
+        lines.append(line("Request goodput (req/s):", "request_goodput"))
+      }
+      lines += [
+        line("Output token throughput (tok/s):", "output_throughput"),
+        line("Peak concurrent requests:", "max_concurrent_requests", 0),
+        line("Total token throughput (tok/s):", "total_token_throughput"),
+      ]
+      lines += section("Time to First Token", "ttft", "TTFT")
+      lines += section("Time per Output Token (excl. 1st token)", "tpot", "TPOT")
+      lines += section("Inter-token Latency", "itl", "ITL")
+      lines += section("End-to-end Latency", "e2el", "E2EL")
+      lines += [
+        centred("KV transfer and cache", "-"),
+        line("Prefix cache hit ratio (tokens):", "prefix_cache_reused_ratio", 4),
+        line("Mean prefill KV read (ms):", "mean_prefill_kv_read_ms"),
+        line("Mean decode KV read (ms):", "mean_decode_kv_read_ms"),
+        line("P99 decode KV read (ms):", "p99_decode_kv_read_ms"),
+        String(repeating: "=", count: 50),
+      ]
+      return lines.map(trimmed).joined(separator: "\n") + "\n"
+    }.joined(separator: "\n")
+  }
+
+  private static func centred(_ title: String, _ fill: String) -> String {
+    let left = (50 - title.count) / 2
+    return String(repeating: fill, count: left) + title
+      + String(repeating: fill, count: 50 - left - title.count)
+  }
+
+  static func pad(_ text: String, _ width: Int) -> String {
+    text + String(repeating: " ", count: max(0, width - text.count))
+  }
+
+  static func padLeft(_ text: String, _ width: Int) -> String {
+    String(repeating: " ", count: max(0, width - text.count)) + text
+  }
+
+  private static func trimmed(_ line: String) -> String {
+    String(line.reversed().drop { $0 == " " }.reversed())
+  }
+}
+
+/// Decimal numbers that look the same in every locale.
+public enum Decimals {
+  /// `value` with a fixed number of decimals, rounded half away from zero; "-" if not finite.
+  public static func text(_ value: Double, _ decimals: Int) -> String {
+    guard value.isFinite, abs(value) < 1e15 else { return "-" }
+    var factor = 1.0
+    for _ in 0..<decimals { factor *= 10 }
+    let scaled = (abs(value) * factor).rounded()
+    guard scaled < 9e18 else { return "\(value)" }
+    let digits = String(Int(scaled))
+    let padded = String(repeating: "0", count: max(0, decimals + 1 - digits.count)) + digits
+    let sign = value < 0 && scaled > 0 ? "-" : ""
+    guard decimals > 0 else { return sign + padded }
+    return sign + padded.dropLast(decimals) + "." + padded.suffix(decimals)
+  }
+}

@@ -1,0 +1,224 @@
+// What a run's facts add up to, under the names load generators use.
+
+import EventKernel
+import JSONText
+import Serving
+import Workload
+
+/// One system's figures.
+///
+/// TTFT runs from the client's arrival to the first token that leaves the worker which emits it;
+/// TPOT is (end-to-end − TTFT) / (output − 1) and leaves one-token requests out; ITL pools the gaps
+/// between all tokens of all requests. Percentiles interpolate linearly as numpy's default;
+/// deviations are of the population. Warm-up requests count in no figure but `itl`, `bytes`,
+/// `utilisation` and `store`, which are the whole run's.
+public struct Metrics {
+  /// Figures by key, in the order in which reports print them.
+  public private(set) var values: [(key: String, value: Double)] = []
+  public let system: String
+  public private(set) var failures: [(reason: String, count: Int)] = []
+
+  /// The figure named `key`, or nil.
+  public subscript(key: String) -> Double? { values.first { $0.key == key }?.value }
+
+  /// Definitions that a report carries along.
+  public static var definitions: [(key: String, text: String)] {
+    [
+      ("ttft", "client arrival to first token leaving the worker that emits it, ms"),
+      ("tpot", "(e2el - ttft) / (output tokens - 1), requests of one token left out, ms"),
+      ("itl", "gaps between tokens, pooled over the whole run, ms"),
+      ("e2el", "client arrival to last token, ms"),
+      ("prefill_latency", "client arrival to the last prompt token computed, ms"),
+      ("percentiles", "linear interpolation between order statistics (numpy default)"),
+      ("std", "population standard deviation"),
+      ("duration", "first counted arrival to last counted end, s"),
+    ]
+  }
+
+  public init(_ run: RunResult, _ workload: Workload) {
+    system = run.system.name
+    let counted = run.requests.dropFirst(workload.stop.warmupRequests)
+    let completed = counted.filter { $0.outcome == .completed }
+    addCounts(Array(counted), completed, workload)
+    add("ttft", completed.compactMap { r in r.firstToken.map { ($0 - r.arrival).milliseconds } })
+    add("tpot", completed.compactMap(Self.tpot))
+    addInterToken(run)
+    add("e2el", completed.compactMap { r in r.finished.map { ($0 - r.arrival).milliseconds } })
+    add(
+      "prefill_latency",
+      completed.compactMap { r in r.prefillDone.map { ($0 - r.arrival).milliseconds } })
+    addBreakdown("prefill", completed.map(\.prefill))
+    addBreakdown("decode", completed.map(\.decode))
+    for path in run.bytes { values.append(("bytes_\(path.path)", Double(path.bytes))) }
+    for resource in run.resources where resource.utilisation > 0 {
+      values.append(("utilisation_\(resource.name)", resource.utilisation))
+    }
+    if let store = run.store { add(store) }
+    countFailures(Array(counted))
+  }
+
+  /// Time per output token of one request, ms; nil for one token.
+  static func tpot(_ record: RequestRecord) -> Double? {
+    guard record.outputTokens > 1, let first = record.firstToken, let end = record.finished else {
+      return nil
+    }
+    return (end - first).milliseconds / Double(record.outputTokens - 1)
+  }
+
+  private mutating func addCounts(
+    _ counted: [RequestRecord], _ completed: [RequestRecord], _ workload: Workload
+  ) {
+    let begin = counted.map(\.arrival).min() ?? .zero
+    let end = counted.compactMap(\.finished).max() ?? begin
+    let duration = (end - begin).seconds
+    let input = completed.reduce(0) { $0 + $1.inputTokens }
+    let output = completed.reduce(0) { $0 + $1.outputTokens }
+    let cached = completed.reduce(0) { $0 + $1.cachedTokens }
+    values += [
+      ("completed", Double(completed.count)),
+      ("failed", Double(counted.count - completed.count)),
+      ("duration", duration),
+      ("total_input_tokens", Double(input)),
+      ("total_output_tokens", Double(output)),
+      ("request_throughput", Double(completed.count) / duration),
+      ("output_throughput", Double(output) / duration),
+      ("total_token_throughput", Double(input + output) / duration),
+      ("max_concurrent_requests", Double(Self.peak(counted))),
+      ("prefix_cache_reused_ratio", input > 0 ? Double(cached) / Double(input) : .nan),
+      ("preemptions", Double(counted.reduce(0) { $0 + $1.preemptions })),
+    ]
+    if let slo = workload.slo {
+      let good = completed.count { Self.meets(slo, $0) }
+      values.append(("request_goodput", Double(good) / duration))
+    }
+  }
+
+  private static func meets(_ slo: ServiceLevel, _ record: RequestRecord) -> Bool {
+    guard let first = record.firstToken, let end = record.finished else { return false }
+    if let limit = slo.ttftSeconds, (first - record.arrival).seconds > limit { return false }
+    if let limit = slo.e2eSeconds, (end - record.arrival).seconds > limit { return false }
+    if let limit = slo.tpotSeconds, let tpot = tpot(record), tpot / 1e3 > limit { return false }
+    return true
+  }
+
+  /// Most requests in the system at once; ends come before arrivals of the same instant.
+  private static func peak(_ records: [RequestRecord]) -> Int {
+    var changes: [(SimTime, Int)] = []
+    for record in records {
+      guard let end = record.finished else { continue }
+      changes += [(record.arrival, 1), (end, -1)]
+    }
+    changes.sort { ($0.0, $0.1) < ($1.0, $1.1) }
+    var (now, peak) = (0, 0)
+    for (_, change) in changes {
+      now += change
+      peak = max(peak, now)
+    }
+    return peak
+  }
+
+  private mutating func add(_ name: String, _ samples: [Double]) {
+    let sorted = samples.sorted()
+    values += [
+      ("mean_\(name)_ms", Statistics.mean(sorted)),
+      ("median_\(name)_ms", Statistics.quantile(sorted: sorted, 0.5)),
+      ("std_\(name)_ms", Statistics.populationDeviation(sorted)),
+    ]
+    for percent in [90, 95, 99] {
+      values.append(
+        ("p\(percent)_\(name)_ms", Statistics.quantile(sorted: sorted, Double(percent) / 100)))
+    }
+  }
+
+  private mutating func addInterToken(_ run: RunResult) {
+    let samples = WeightedSamples(
+      run.interTokenLatencies.map { ($0.span.milliseconds, $0.weight) })
+    values += [
+      ("mean_itl_ms", samples.mean), ("median_itl_ms", samples.quantile(0.5)),
+      ("std_itl_ms", samples.deviation),
+    ]
+    for percent in [90, 95, 99] {
+      values.append(("p\(percent)_itl_ms", samples.quantile(Double(percent) / 100)))
+    }
+  }
+
+  private mutating func addBreakdown(_ side: String, _ parts: [Breakdown]) {
+    let terms: [(String, (Breakdown) -> SimDuration)] = [
+      ("scheduling", { $0.scheduling }), ("kv_read", { $0.kvRead }),
+      ("compute", { $0.compute }), ("kv_write", { $0.kvWrite }),
+    ]
+    for (name, term) in terms {
+      let sorted = parts.map { term($0).milliseconds }.sorted()
+      values += [
+        ("mean_\(side)_\(name)_ms", Statistics.mean(sorted)),
+        ("p99_\(side)_\(name)_ms", Statistics.quantile(sorted: sorted, 0.99)),
+      ]
+    }
+  }
+
+  private mutating func add(_ store: StoreUse) {
+    func mean(_ total: Double, _ count: Int) -> Double { count > 0 ? total / Double(count) : 0 }
+    values += [
+      ("store_lock_acquisitions", Double(store.lockAcquisitions)),
+      ("store_lock_polls", Double(store.lockPolls)),
+      ("store_lookups", Double(store.lookups)),
+      ("store_mean_lookup_us", mean(store.lookupSecondsTotal, store.lookups) * 1e6),
+      ("store_max_lookup_us", store.lookupSecondsMax * 1e6),
+      ("store_mean_reserve_us", mean(store.reserveSecondsTotal, store.reservations) * 1e6),
+      ("store_max_reserve_us", store.reserveSecondsMax * 1e6),
+      ("store_blocks_published", Double(store.blocksPublished)),
+      ("store_evictions", Double(store.evictions)),
+      ("store_allocation_failures", Double(store.allocationFailures)),
+      ("store_deduplicated_tokens", Double(store.deduplicatedTokens)),
+    ]
+  }
+
+  private mutating func countFailures(_ records: [RequestRecord]) {
+    var counts: [String: Int] = [:]
+    for record in records {
+      if case .failed(let reason) = record.outcome { counts[reason, default: 0] += 1 }
+    }
+    failures = counts.keys.sorted().map { ($0, counts[$0]!) }
+  }
+}
+
+/// Samples that stand for several equal ones each.
+struct WeightedSamples {
+  private let sorted: [(value: Double, weight: Int)]
+  private let count: Int
+
+  init(_ samples: [(value: Double, weight: Int)]) {
+    sorted = samples.sorted { ($0.value, $0.weight) < ($1.value, $1.weight) }
+    count = samples.reduce(0) { $0 + $1.weight }
+  }
+
+  var mean: Double {
+    guard count > 0 else { return .nan }
+    return sorted.reduce(0) { $0 + $1.value * Double($1.weight) } / Double(count)
+  }
+
+  var deviation: Double {
+    let mean = mean
+    guard count > 0 else { return .nan }
+    let sum = sorted.reduce(0) { $0 + ($1.value - mean) * ($1.value - mean) * Double($1.weight) }
+    return (sum / Double(count)).squareRoot()
+  }
+
+  /// Quantile of the samples written out, interpolated as numpy does.
+  func quantile(_ p: Double) -> Double {
+    guard count > 0 else { return .nan }
+    let position = p * Double(count - 1)
+    let below = Int(position)
+    let (a, b) = (value(at: below), value(at: min(below + 1, count - 1)))
+    return a + (position - Double(below)) * (b - a)
+  }
+
+  private func value(at index: Int) -> Double {
+    var passed = 0
+    for sample in sorted {
+      passed += sample.weight
+      if index < passed { return sample.value }
+    }
+    return .nan
+  }
+}

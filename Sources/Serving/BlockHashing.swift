@@ -1,0 +1,46 @@
+// From a prompt's identity to the chained hashes of its KV blocks.
+
+import TractStore
+import Workload
+
+/// Hashes of a prompt's full blocks, chained as in vLLM: equal hashes mean equal prefixes.
+enum BlockHashing {
+  /// Hash of block `index` of a prompt.
+  ///
+  /// `promptIDs` already identify whole prefixes, so the id that covers the block's last token,
+  /// mixed with the block's index and size, names the block and everything before it.
+  static func hash(
+    promptIDs: [UInt64], idTokens: Int, blockTokens: Int, block index: Int
+  ) -> BlockHash {
+    let id = promptIDs[((index + 1) * blockTokens - 1) / idTokens]
+    return mixed(id, UInt64(index), UInt64(blockTokens))
+  }
+
+  /// Hash of a block that no other request can name: a prompt's partial tail, or a private copy.
+  static func privateHash(request: Int, block index: Int) -> BlockHash {
+    mixed(UInt64(request), UInt64(index), 0x5052_4956_4154_4521)
+  }
+
+  /// Hashes of the first `count` full blocks.
+  static func hashes(
+    of request: OfferedRequest, idTokens: Int, blockTokens: Int, count: Int
+  ) -> [BlockHash] {
+    (0..<count).map {
+      hash(
+        promptIDs: request.promptIDs, idTokens: idTokens, blockTokens: blockTokens, block: $0)
+    }
+  }
+
+  private static func mixed(_ a: UInt64, _ b: UInt64, _ c: UInt64) -> BlockHash {
+    let first = finalise(finalise(a &+ 0x9E37_79B9_7F4A_7C15) ^ b &* 0xD6E8_FEB8_6659_FD93 ^ c)
+    return BlockHash(hi: first, lo: finalise(first ^ a &+ b &* 0xA076_1D64_78BD_642F))
+  }
+
+  /// The finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): a bijection on 64 bits.
+  private static func finalise(_ x: UInt64) -> UInt64 {
+    var z = x
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
+  }
+}

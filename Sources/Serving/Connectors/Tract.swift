@@ -1,0 +1,357 @@
+// `tract`: KV crosses CXL shared memory, which is also the rack's prefix cache; the store is real.
+
+import EventKernel
+import TractStore
+
+/// Whether a connector over shared memory finds blocks that other requests left.
+protocol ReusePolicy {
+  static var reuses: Bool { get }
+}
+
+/// Blocks are named by their content and stay until they are evicted.
+enum RackWideReuse: ReusePolicy {
+  static var reuses: Bool { true }
+}
+
+/// Prefill writes blocks to shared memory and publishes them; decode reads them from there.
+///
+/// Blocks that cannot be named by content (a prompt's partial tail; all blocks without reuse; a
+/// block that another request is writing at this moment) get a private name and are removed once
+/// decode has read them.
+struct CXLConnector<Policy: ReusePolicy>: Connector {
+  static var preparesAhead: Bool { Policy.reuses }
+
+  private struct State {
+    /// Blocks of the prompt found in the cache and pinned by the prefill node.
+    var hits = 0
+    /// Index and name of new blocks that have no reservation yet.
+    var unreserved: [(block: Int, hash: BlockHash)] = []
+    /// Blocks found READY when they were to be reserved, to be pinned instead.
+    var existing: [(block: Int, hash: BlockHash)] = []
+    var writeQueue: [Written] = []
+    /// The batch whose bytes are on their way.
+    var writing: [Written] = []
+    var publishing: [[Written]] = []
+    /// New blocks that are neither published nor found.
+    var unsettled = 0
+    /// Blocks decode may read, pinned by the prefill node.
+    var readable: [Readable] = []
+    /// The batch decode is reading.
+    var reading: [Readable] = []
+    var decodePins: [PinnedBlock] = []
+    var tokensRead = 0
+    var wantsBlocks = false
+    var isSaving = false
+  }
+
+  private struct Written {
+    var block: Int
+    var reservation: Reservation
+  }
+
+  private struct Readable {
+    var block: Int
+    var pinned: PinnedBlock
+  }
+
+  private var store: StoreDriver
+  private var states: [State]
+  /// New blocks found in the cache after all, so that they were not written.
+  private(set) var deduplicatedTokens = 0
+
+  /// Pause before space is asked for again when the pool is full of pinned blocks (assumed).
+  private static var retrySpan: SimDuration { .milliseconds(1) }
+
+  init(core: inout ServingCore) {
+    store = StoreDriver(core: &core)
+    states = Array(repeating: State(), count: core.requestCount)
+  }
+
+  private func prefillNode(_ request: Int, _ core: ServingCore) -> Int {
+    core.engines[core.records[request].prefillWorker].host
+  }
+
+  private func decodeNode(_ request: Int, _ core: ServingCore) -> Int {
+    core.engines[core.records[request].decodeWorker].host
+  }
+
+  private func tokens(ofBlock block: Int, request: Int, _ core: ServingCore) -> Int {
+    min(core.system.blockTokens, core.records[request].inputTokens - block * core.system.blockTokens)
+  }
+
+  // MARK: Prefill
+
+  mutating func prepare(_ request: Int, _ core: inout ServingCore) {
+    let hashes = Policy.reuses ? core.cacheableHashes(request) : []
+    guard !hashes.isEmpty else {
+      core.prepared(request: request, cachedTokens: 0)
+      return
+    }
+    store.start(
+      .pin(PinBlocks(hashes, stopsAtMiss: true)), .lookup, node: prefillNode(request, core),
+      request: request, &core)
+  }
+
+  mutating func loadPrefix(_ request: Int, _ core: inout ServingCore) {
+    let bytes = states[request].hits * core.system.blockTokens * core.kvBytesPerToken
+    core.startTransfer(
+      .prefillLoad, request: request, bytes: bytes,
+      path: core.fabric.cxlToGPU(host: prefillNode(request, core)), cap: core.copyRate,
+      delay: .seconds(core.system.copyLaunchSeconds))
+  }
+
+  mutating func prefilled(_ request: Int, _ core: inout ServingCore) {
+    let full = core.fullBlocks(request)
+    let hashes = Policy.reuses ? core.fullBlockHashes(request) : []
+    let all =
+      (core.records[request].inputTokens + core.system.blockTokens - 1) / core.system.blockTokens
+    for block in states[request].hits..<all {
+      let isShared = Policy.reuses && block < full
+      let hash =
+        isShared ? hashes[block] : BlockHashing.privateHash(request: request, block: block)
+      states[request].unreserved.append((block, hash))
+    }
+    states[request].unsettled = all - states[request].hits
+    states[request].isSaving = true
+    if core.system.synchronousSave { core.holdSteps(of: core.records[request].prefillWorker) }
+    reserve(request, &core)
+    core.handOver(request)
+  }
+
+  private mutating func reserve(_ request: Int, _ core: inout ServingCore) {
+    store.start(
+      .reserve(PutStart(states[request].unreserved.map(\.hash))), .reserve,
+      node: prefillNode(request, core), request: request, &core)
+  }
+
+  mutating func retry(_ request: Int, _ core: inout ServingCore) { reserve(request, &core) }
+
+  /// Sorts out what could be reserved; what could not is pinned, renamed or asked for again.
+  private mutating func reserved(
+    _ outcomes: [PutOutcome], _ request: Int, _ core: inout ServingCore
+  ) {
+    let asked = states[request].unreserved
+    states[request].unreserved = []
+    var waits = false
+    for (item, outcome) in zip(asked, outcomes) {
+      switch outcome {
+      case .reserved(let reservation):
+        states[request].writeQueue.append(Written(block: item.block, reservation: reservation))
+      case .exists: states[request].existing.append(item)
+      case .inFlight: rename(item.block, request)
+      case .noSpace:
+        states[request].unreserved.append(item)
+        waits = true
+      }
+    }
+    writeNext(request, &core)
+    if !states[request].existing.isEmpty {
+      let hashes = states[request].existing.map(\.hash)
+      store.start(
+        .pin(PinBlocks(hashes, stopsAtMiss: false)), .confirm, node: prefillNode(request, core),
+        request: request, &core)
+    } else {
+      reserveRest(request, afterPause: waits, &core)
+    }
+  }
+
+  private mutating func rename(_ block: Int, _ request: Int) {
+    states[request].unreserved.append(
+      (block, BlockHashing.privateHash(request: request, block: block)))
+  }
+
+  private mutating func reserveRest(
+    _ request: Int, afterPause: Bool, _ core: inout ServingCore
+  ) {
+    guard !states[request].unreserved.isEmpty else { return }
+    if afterPause {
+      core.queue.push(.retry(request: Int32(request)), at: core.now + Self.retrySpan)
+    } else {
+      reserve(request, &core)
+    }
+  }
+
+  private mutating func confirmed(
+    _ outcomes: [PinOutcome], _ request: Int, _ core: inout ServingCore
+  ) {
+    for (item, outcome) in zip(states[request].existing, outcomes) {
+      if case .pinned(let pinned) = outcome {
+        states[request].unsettled -= 1
+        deduplicatedTokens += tokens(ofBlock: item.block, request: request, core)
+        states[request].readable.append(Readable(block: item.block, pinned: pinned))
+      } else {
+        rename(item.block, request)
+      }
+    }
+    states[request].existing = []
+    reserveRest(request, afterPause: true, &core)
+    readNext(request, &core)
+    releaseIfSettled(request, &core)
+  }
+
+  /// Starts the next batch of writes; a request's batches follow one another on one copy engine.
+  private mutating func writeNext(_ request: Int, _ core: inout ServingCore) {
+    guard states[request].writing.isEmpty, !states[request].writeQueue.isEmpty else { return }
+    let count = min(core.system.writeBatchBlocks, states[request].writeQueue.count)
+    let batch = Array(states[request].writeQueue[..<count])
+    states[request].writeQueue.removeFirst(count)
+    states[request].writing = batch
+    let tokens = batch.reduce(0) { $0 + self.tokens(ofBlock: $1.block, request: request, core) }
+    core.startTransfer(
+      .prefillSave, request: request, bytes: tokens * core.kvBytesPerToken,
+      path: core.fabric.gpuToCXL(host: prefillNode(request, core)), cap: core.copyRate,
+      delay: .seconds(core.system.copyLaunchSeconds))
+  }
+
+  private mutating func releaseIfSettled(_ request: Int, _ core: inout ServingCore) {
+    guard states[request].isSaving, states[request].unsettled == 0 else { return }
+    states[request].isSaving = false
+    if core.system.synchronousSave { core.resumeSteps(of: core.records[request].prefillWorker) }
+    core.releasePrefill(request)
+  }
+
+  // MARK: Decode
+
+  mutating func fetch(_ request: Int, _ core: inout ServingCore) {
+    states[request].wantsBlocks = true
+    readNext(request, &core)
+  }
+
+  /// Pins, then reads, all blocks that have become READY since the last batch.
+  private mutating func readNext(_ request: Int, _ core: inout ServingCore) {
+    guard states[request].wantsBlocks, states[request].reading.isEmpty,
+      !states[request].readable.isEmpty
+    else { return }
+    states[request].reading = states[request].readable
+    states[request].readable = []
+    let hashes = states[request].reading.map(\.pinned.hash)
+    store.start(
+      .pin(PinBlocks(hashes, stopsAtMiss: false)), .decodePin, node: decodeNode(request, core),
+      request: request, &core)
+  }
+
+  /// Decode holds its own pins: the prefill node's can go, and the bytes can flow.
+  private mutating func decodePinned(
+    _ outcomes: [PinOutcome], _ request: Int, _ core: inout ServingCore
+  ) {
+    var batch: [Readable] = []
+    for (item, outcome) in zip(states[request].reading, outcomes) {
+      if case .pinned(let pinned) = outcome {
+        batch.append(item)
+        states[request].decodePins.append(pinned)
+      } else {
+        // Only a full pin table can refuse a block that the prefill node has pinned.
+        states[request].readable.append(item)
+      }
+    }
+    states[request].reading = batch
+    guard !batch.isEmpty else {
+      readNext(request, &core)
+      return
+    }
+    store.start(
+      .unpin(Unpin(batch.map(\.pinned))), .prefillUnpin, node: prefillNode(request, core),
+      request: request, &core)
+    let tokens = batch.reduce(0) { $0 + self.tokens(ofBlock: $1.block, request: request, core) }
+    core.startTransfer(
+      .decodeLoad, request: request, bytes: tokens * core.kvBytesPerToken,
+      path: core.fabric.cxlToGPU(host: decodeNode(request, core)), cap: core.copyRate,
+      delay: .seconds(core.system.copyLaunchSeconds))
+  }
+
+  private mutating func batchRead(_ request: Int, bytes: Int, _ core: inout ServingCore) {
+    let node = decodeNode(request, core)
+    core.records[request].handedOverBytes += bytes
+    let pins = states[request].decodePins
+    states[request].decodePins = []
+    store.start(.unpin(Unpin(pins)), .decodeUnpin, node: node, request: request, &core)
+    for item in states[request].reading {
+      states[request].tokensRead += tokens(ofBlock: item.block, request: request, core)
+    }
+    states[request].reading = []
+    if states[request].tokensRead == core.records[request].inputTokens {
+      core.loaded(SequenceID(request: request, side: .decode))
+    } else {
+      readNext(request, &core)
+    }
+  }
+
+  /// Private blocks that decode has read are of no use to anyone.
+  private mutating func removePrivate(
+    _ blocks: [PinnedBlock], _ request: Int, _ core: inout ServingCore
+  ) {
+    let blockCount = core.records[request].inputTokens / core.system.blockTokens + 1
+    let names = Set(
+      (0..<blockCount).map { BlockHashing.privateHash(request: request, block: $0) })
+    let hashes = blocks.map(\.hash).filter { names.contains($0) }
+    guard !hashes.isEmpty else { return }
+    store.start(
+      .remove(Remove(hashes)), .remove, node: prefillNode(request, core), request: request, &core)
+  }
+
+  // MARK: Events
+
+  mutating func transferEnded(_ transfer: Transfer, _ core: inout ServingCore) {
+    let request = Int(transfer.request)
+    switch transfer.kind {
+    case .prefillLoad: core.loaded(SequenceID(request: request, side: .prefill))
+    case .prefillSave:
+      let batch = states[request].writing
+      states[request].writing = []
+      states[request].publishing.append(batch)
+      store.start(
+        .publish(PutEnd(batch.map(\.reservation), pinning: true)), .publish,
+        node: prefillNode(request, core), request: request, &core)
+      writeNext(request, &core)
+    case .decodeLoad: batchRead(request, bytes: transfer.bytes, &core)
+    case .handOver: preconditionFailure("tract hands over through shared memory")
+    }
+  }
+
+  mutating func storeStep(process: Int, _ core: inout ServingCore) {
+    guard let ended = store.step(process, &core), let answer = ended.answer else { return }
+    store.note(ended, at: core.now)
+    let request = ended.request
+    switch (ended.purpose, answer) {
+    case (.lookup, .pinned(let outcomes)):
+      let pinned = outcomes.compactMap { outcome in
+        if case .pinned(let block) = outcome { block } else { nil }
+      }
+      states[request].hits = pinned.count
+      states[request].readable = pinned.enumerated().map {
+        Readable(block: $0.offset, pinned: $0.element)
+      }
+      core.prepared(request: request, cachedTokens: pinned.count * core.system.blockTokens)
+    case (.reserve, .reserved(let outcomes)): reserved(outcomes, request, &core)
+    case (.confirm, .pinned(let outcomes)): confirmed(outcomes, request, &core)
+    case (.publish, .published(let pinned)):
+      let batch = states[request].publishing.removeFirst()
+      for (item, pinned) in zip(batch, pinned) {
+        states[request].readable.append(Readable(block: item.block, pinned: pinned))
+      }
+      states[request].unsettled -= batch.count
+      readNext(request, &core)
+      releaseIfSettled(request, &core)
+    case (.decodePin, .pinned(let outcomes)): decodePinned(outcomes, request, &core)
+    case (.decodeUnpin, .done):
+      if case .unpin(let unpin) = ended.operation { removePrivate(unpin.blocks, request, &core) }
+    case (.prefillUnpin, .done), (.remove, .done): break
+    default: preconditionFailure("a store process answered another question")
+    }
+  }
+
+  mutating func lockManagerStep(_ core: inout ServingCore) { store.stepManager(&core) }
+
+  mutating func close(_ core: inout ServingCore) -> (StoreUse?, [String]) {
+    var (use, problems) = store.close()
+    let written = core.bytesByKind[TransferKind.prefillSave.rawValue] / core.kvBytesPerToken
+    let completed = core.records.filter { $0.outcome == .completed }
+    let expected = completed.reduce(0) { $0 + $1.inputTokens - $1.cachedTokens }
+    if completed.count == core.requestCount, written + deduplicatedTokens != expected {
+      problems.append(
+        "tract: \(written) tokens written and \(deduplicatedTokens) found make not \(expected)")
+    }
+    use.deduplicatedTokens = deduplicatedTokens
+    return (use, problems)
+  }
+}

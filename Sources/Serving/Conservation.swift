@@ -1,0 +1,65 @@
+// Laws that a correct run cannot break; a broken one is an internal error, never a result.
+
+import EventKernel
+
+/// Checks of a finished run.
+enum Conservation {
+  /// Broken laws in words.
+  static func violations(in core: inout ServingCore) -> [String] {
+    var found: [String] = []
+    let unfinished = core.records.count { $0.outcome == .failed(reason: "unfinished") }
+    if unfinished > 0 {
+      found.append("\(unfinished) requests neither completed nor failed when nothing was left to do")
+    }
+    for (index, engine) in core.engines.enumerated() where engine.freeBlocks != engine.totalBlocks {
+      found.append(
+        "worker \(index) ends with \(engine.totalBlocks - engine.freeBlocks) KV blocks taken")
+    }
+    if core.network.activeFlows > 0 {
+      found.append("\(core.network.activeFlows) flows never end")
+    }
+    found += bytes(in: core)
+    found += links(in: &core)
+    return found
+  }
+
+  /// Bytes handed over and loaded are those that hits and prompts imply.
+  private static func bytes(in core: ServingCore) -> [String] {
+    var found: [String] = []
+    let moved = core.bytesByKind
+    let handed = moved[TransferKind.handOver.rawValue] + moved[TransferKind.decodeLoad.rawValue]
+    let recorded = core.records.reduce(0) { $0 + $1.handedOverBytes }
+    if handed != recorded {
+      found.append("\(handed) bytes reached decode, requests count \(recorded)")
+    }
+    for record in core.records where record.outcome == .completed && handed > 0 {
+      let expected = record.inputTokens * core.kvBytesPerToken
+      if record.handedOverBytes != expected {
+        found.append(
+          "request \(record.id): \(record.handedOverBytes) bytes handed over, not \(expected)")
+      }
+    }
+    let loaded = moved[TransferKind.prefillLoad.rawValue]
+    let hits = core.records.reduce(0) { $0 + ($1.prefillScheduled == nil ? 0 : $1.cachedTokens) }
+    if core.system.base != .ideal, loaded != hits * core.kvBytesPerToken {
+      found.append("\(loaded) bytes loaded for \(hits) cached tokens")
+    }
+    return found
+  }
+
+  /// No link has carried more than its capacity allows.
+  private static func links(in core: inout ServingCore) -> [String] {
+    var found: [String] = []
+    for id in core.network.resourceIDs {
+      let bytes = core.network.bytesMoved(over: id, at: core.now)
+      let limit = core.network.capacity(of: id) * core.now.seconds
+      if bytes > limit * (1 + 1e-9) + 1 {
+        found.append("\(core.network.name(of: id)) carried \(bytes) bytes of at most \(limit)")
+      }
+    }
+    for (index, engine) in core.engines.enumerated() where engine.busy > core.now - .zero {
+      found.append("worker \(index) was busy longer than the run")
+    }
+    return found
+  }
+}

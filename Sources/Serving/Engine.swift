@@ -1,0 +1,98 @@
+// The engine scheduler: continuous batching with vLLM's semantics, one step at a time.
+
+import EventKernel
+import Rack
+
+/// One model replica: its queues, its paged KV memory and the step it is running.
+///
+/// Semantics follow vLLM's V1 scheduler: running sequences first, in order of admission, each
+/// with as many tokens as the step's budget leaves (chunked prefill); then waiting sequences in
+/// order of arrival while budget, batch slots and free blocks last. A running sequence that finds
+/// no free block preempts the sequence admitted last, which loses its KV and is recomputed.
+struct Engine {
+  /// One sequence's share of a step.
+  struct Work {
+    var sequence: SequenceID
+    var newTokens: Int
+  }
+
+  let host: Int
+  let model: StepTimeModel
+  let blockTokens: Int
+  let totalBlocks: Int
+  let watermarkBlocks: Int
+  var freeBlocks: Int
+  var waiting = RequestQueue()
+  /// Sequences whose KV has come in, to be scheduled before `waiting`.
+  var ready = RequestQueue()
+  var running: [SequenceID] = []
+  /// The step under way; empty when idle.
+  var batch: [Work] = []
+  /// A step is under way, or one is held back by synchronous transfers.
+  var stepping = false
+  /// Synchronous loads the step under way still waits for.
+  var pendingLoads = 0
+  /// Whether the GPU works on the step under way.
+  var computing = false
+  /// GPU time of the step under way.
+  var stepSpan = SimDuration.zero
+  /// Whether the GPU work of the step under way has ended (layer-wise loads may still run).
+  var computeEnded = false
+  /// Synchronous saves that hold back the next step.
+  var pendingSaves = 0
+  /// Marked for a scheduling attempt once the current event is handled.
+  var dirty = false
+  var busy = SimDuration.zero
+  var steps = 0
+  /// Prompt tokens of all sequences given to this engine and not retired: the routers' load.
+  var outstandingTokens = 0
+
+  init(
+    host: Int, model: StepTimeModel, blockTokens: Int, totalBlocks: Int, watermark: Double
+  ) {
+    self.host = host
+    self.model = model
+    self.blockTokens = blockTokens
+    self.totalBlocks = totalBlocks
+    self.freeBlocks = totalBlocks
+    self.watermarkBlocks = Int((watermark * Double(totalBlocks)).rounded(.up))
+  }
+
+  func blocks(forTokens tokens: Int) -> Int { (tokens + blockTokens - 1) / blockTokens }
+}
+
+/// A first-in first-out queue that also takes back preempted sequences at its head.
+struct RequestQueue {
+  private var storage: [SequenceID] = []
+  private var head = 0
+
+  var isEmpty: Bool { head == storage.count }
+  var count: Int { storage.count - head }
+
+  subscript(position: Int) -> SequenceID { storage[head + position] }
+
+  mutating func append(_ id: SequenceID) { storage.append(id) }
+
+  mutating func prepend(_ id: SequenceID) {
+    if head > 0 {
+      head -= 1
+      storage[head] = id
+    } else {
+      storage.insert(id, at: 0)
+    }
+  }
+
+  /// Removes the element at `position`, keeping the order of the others.
+  /// - Complexity: O(1) at the head, else O(count).
+  mutating func remove(at position: Int) {
+    guard position == 0 else {
+      storage.remove(at: head + position)
+      return
+    }
+    head += 1
+    if head > 1024, head * 2 > storage.count {
+      storage.removeFirst(head)
+      head = 0
+    }
+  }
+}

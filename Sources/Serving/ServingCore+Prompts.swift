@@ -1,0 +1,43 @@
+// What connectors ask about a request's prompt and about the rates of copies.
+
+import Rack
+import TractStore
+
+extension ServingCore {
+  /// Full blocks of the prompt, at the system's block size.
+  func fullBlocks(_ request: Int) -> Int {
+    records[request].inputTokens / system.blockTokens
+  }
+
+  /// Hashes of the prompt's full blocks.
+  func fullBlockHashes(_ request: Int) -> [BlockHash] {
+    hashes(request, count: fullBlocks(request))
+  }
+
+  /// Hashes of the blocks a cache may supply: full ones, leaving one token to compute.
+  func cacheableHashes(_ request: Int) -> [BlockHash] {
+    hashes(request, count: (records[request].inputTokens - 1) / system.blockTokens)
+  }
+
+  private func hashes(_ request: Int, count: Int) -> [BlockHash] {
+    BlockHashing.hashes(
+      of: stream.requests[request], idTokens: stream.blockTokens, blockTokens: system.blockTokens,
+      count: count)
+  }
+
+  /// Bytes/s at which the RDMA engine passes this system's descriptors.
+  ///
+  /// One descriptor is one block's keys or values of one layer on one rank; ranks post apart.
+  var rdmaRate: Double {
+    let ranks = workload.rack.prefill.tensorParallel
+    let descriptorBytes =
+      kvBytesPerToken * system.blockTokens / (2 * workload.model.layers * ranks)
+    return workload.rack.rdmaEngine.rate(descriptorBytes: Double(descriptorBytes)) * Double(ranks)
+  }
+
+  /// Bytes/s at which per-block copy launches let copies flow.
+  var copyRate: Double {
+    let launch = system.copyLaunchSeconds
+    return launch > 0 ? Double(system.blockTokens * kvBytesPerToken) / launch : .infinity
+  }
+}

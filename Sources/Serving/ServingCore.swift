@@ -1,0 +1,285 @@
+// The serving system without its connector: requests, engines, links and time.
+
+import EventKernel
+import Rack
+import Workload
+
+/// State shared by the engines and the connector of one run.
+struct ServingCore {
+  let workload: Workload
+  let system: SystemSpec
+  let stream: RequestStream
+  let fabric: Fabric
+  let kvBytesPerToken: Int
+
+  var queue = EventQueue<ServingEvent>()
+  var network: FluidNetwork
+  var engines: [Engine]
+  var sequences: [Sequence]
+  var records: [RequestRecord]
+  var prefillRouter: Router
+  var decodeRouter: Router
+  /// Engines to offer a new step once the current event is handled, in order of marking.
+  var dirtyEngines: [Int] = []
+  /// Requests that have not reached an end.
+  var unfinished: Int
+  /// The next request a closed loop offers.
+  var nextClosedLoop = 0
+  var interTokenLatencies: [(span: SimDuration, weight: Int)] = []
+  var bytesByKind = [Int](repeating: 0, count: TransferKind.allCases.count)
+  var violations: [String] = []
+  /// Instant the last request ended.
+  var end = SimTime.zero
+
+  private var transfers: [Transfer] = []
+  private var freeTransfers: [Int32] = []
+  private var networkVersion: UInt32 = 0
+  private var networkChanged = false
+
+  var now: SimTime { queue.now }
+  var requestCount: Int { records.count }
+
+  init(
+    workload: Workload, system: SystemSpec, stream: RequestStream, network: FluidNetwork,
+    fabric: Fabric, engines: [Engine], prefillPool: Range<Int>, decodePool: Range<Int>
+  ) {
+    self.workload = workload
+    self.system = system
+    self.stream = stream
+    self.network = network
+    self.fabric = fabric
+    self.engines = engines
+    kvBytesPerToken = workload.kvBytesPerToken
+    prefillRouter = Router(kind: workload.router, pool: prefillPool)
+    decodeRouter = Router(kind: workload.router, pool: decodePool)
+    sequences = Array(repeating: Sequence(), count: 2 * stream.requests.count)
+    records = stream.requests.enumerated().map {
+      RequestRecord(
+        id: $0.offset, arrival: $0.element.arrival, inputTokens: $0.element.inputTokens,
+        outputTokens: $0.element.outputTokens)
+    }
+    unfinished = stream.requests.count
+  }
+
+  subscript(id: SequenceID) -> Sequence {
+    get { sequences[Int(id.index)] }
+    set { sequences[Int(id.index)] = newValue }
+    _modify { yield &sequences[Int(id.index)] }
+  }
+
+  // MARK: Arrivals
+
+  /// Offers the first requests: all of an open loop, `concurrency` of a closed one.
+  mutating func offerFirst() {
+    let frontend = SimDuration.seconds(workload.engine.frontendSeconds)
+    if let concurrency = stream.concurrency {
+      for _ in 0..<min(concurrency, requestCount) { offerNextOfClosedLoop() }
+    } else {
+      for (index, request) in stream.requests.enumerated() {
+        queue.push(.arrival(request: Int32(index)), at: request.arrival + frontend)
+      }
+    }
+  }
+
+  private mutating func offerNextOfClosedLoop() {
+    guard nextClosedLoop < requestCount else { return }
+    records[nextClosedLoop].arrival = now
+    queue.push(
+      .arrival(request: Int32(nextClosedLoop)),
+      at: now + .seconds(workload.engine.frontendSeconds))
+    nextClosedLoop += 1
+  }
+
+  /// Routes an arriving request to its first engine, or fails it if no engine could ever hold it.
+  mutating func arrive(_ request: Int, aggregated: Bool) {
+    let record = records[request]
+    let engine = prefillRouter.choose(among: engines)
+    records[request].prefillWorker = engine
+    let prefillTokens = aggregated ? record.inputTokens + record.outputTokens : record.inputTokens
+    guard fits(tokens: prefillTokens, on: engine, request: request) else { return }
+    if !aggregated {
+      // Pools are uniform, so the first decode engine stands for the one chosen later.
+      let tokens = record.inputTokens + record.outputTokens
+      guard fits(tokens: tokens, on: decodeRouter.pool.lowerBound, request: request) else {
+        return
+      }
+    }
+    var sequence = Sequence()
+    sequence.tokens = record.inputTokens
+    enqueue(sequence, SequenceID(request: request, side: .prefill), on: engine)
+  }
+
+  private mutating func fits(tokens: Int, on engine: Int, request: Int) -> Bool {
+    let needed = engines[engine].blocks(forTokens: tokens) + engines[engine].watermarkBlocks
+    if needed <= engines[engine].totalBlocks { return true }
+    fail(
+      request,
+      reason: "needs \(needed) KV blocks, worker \(engine) has \(engines[engine].totalBlocks)")
+    return false
+  }
+
+  private mutating func enqueue(_ sequence: Sequence, _ id: SequenceID, on engine: Int) {
+    var sequence = sequence
+    sequence.engine = Int32(engine)
+    sequence.enqueued = now
+    if sequence.status == .idle { sequence.status = .waiting }
+    self[id] = sequence
+    engines[engine].waiting.append(id)
+    engines[engine].outstandingTokens += sequence.tokens
+    markDirty(engine)
+  }
+
+  mutating func markDirty(_ engine: Int) {
+    guard !engines[engine].dirty else { return }
+    engines[engine].dirty = true
+    dirtyEngines.append(engine)
+  }
+
+  // MARK: What connectors answer
+
+  /// The request's cached prefix is known; `cachedTokens` of it will be loaded, not computed.
+  mutating func prepared(request: Int, cachedTokens: Int) {
+    let id = SequenceID(request: request, side: .prefill)
+    precondition(cachedTokens >= 0 && cachedTokens < self[id].tokens)
+    self[id].status = .prepared
+    self[id].cached = cachedTokens
+    self[id].loads = cachedTokens > 0
+    records[request].cachedTokens = cachedTokens
+    markDirty(Int(self[id].engine))
+  }
+
+  /// All KV that the sequence waited for is in its GPU.
+  mutating func loaded(_ id: SequenceID) {
+    let engine = Int(self[id].engine)
+    let span = now - self[id].loadStarted
+    if id.side == .prefill {
+      records[id.request].prefill.kvRead += span
+    } else {
+      records[id.request].decode.kvRead += span
+    }
+    self[id].loads = false
+    if self[id].status == .loading {
+      // A decode worker computes the last prompt token again: its logits give the first token.
+      self[id].computed = id.side == .decode ? self[id].cached - 1 : self[id].cached
+      engines[engine].ready.append(id)
+      self[id].enqueued = now
+    } else {
+      engines[engine].pendingLoads -= 1
+    }
+    markDirty(engine)
+  }
+
+  /// Starts the decode side: routes and queues the request there.
+  mutating func handOver(_ request: Int) {
+    let engine = decodeRouter.choose(among: engines)
+    records[request].decodeWorker = engine
+    var sequence = Sequence()
+    sequence.status = .prepared
+    sequence.tokens = records[request].inputTokens
+    sequence.cached = sequence.tokens
+    sequence.loads = true
+    enqueue(sequence, SequenceID(request: request, side: .decode), on: engine)
+  }
+
+  /// Frees the prefill GPU's blocks of a request whose KV has left.
+  mutating func releasePrefill(_ request: Int) {
+    let id = SequenceID(request: request, side: .prefill)
+    precondition(self[id].status == .held)
+    records[request].prefillReleased = now
+    if let done = records[request].prefillDone {
+      records[request].prefill.kvWrite = now - done
+    }
+    retire(id)
+  }
+
+  /// Gives back everything the sequence holds on its engine.
+  mutating func retire(_ id: SequenceID) {
+    let engine = Int(self[id].engine)
+    engines[engine].freeBlocks += self[id].blocks
+    self[id].blocks = 0
+    self[id].status = .finished
+    engines[engine].outstandingTokens -= records[id.request].inputTokens
+    markDirty(engine)
+  }
+
+  /// A connector's synchronous save begins or ends: the engine's next step waits for it.
+  mutating func holdSteps(of engine: Int) { engines[engine].pendingSaves += 1 }
+  mutating func resumeSteps(of engine: Int) {
+    engines[engine].pendingSaves -= 1
+    markDirty(engine)
+  }
+
+  // MARK: Ends
+
+  mutating func complete(_ request: Int) {
+    records[request].outcome = .completed
+    records[request].finished = now
+    ended()
+  }
+
+  mutating func fail(_ request: Int, reason: String) {
+    records[request].outcome = .failed(reason: reason)
+    records[request].finished = now
+    ended()
+  }
+
+  private mutating func ended() {
+    unfinished -= 1
+    end = now
+    if stream.concurrency != nil { offerNextOfClosedLoop() }
+  }
+
+  // MARK: Transfers
+
+  /// Launches a transfer: after `delay` its bytes flow along `path` at no more than `cap`.
+  mutating func startTransfer(
+    _ kind: TransferKind, request: Int, bytes: Int, path: [FluidNetwork.ResourceID],
+    cap: Double = .infinity, delay: SimDuration = .zero, mark: Int = 0
+  ) {
+    let transfer = Transfer(
+      kind: kind, request: Int32(request), bytes: bytes, path: path, cap: cap, mark: Int32(mark))
+    let slot: Int32
+    if let free = freeTransfers.popLast() {
+      slot = free
+      transfers[Int(slot)] = transfer
+    } else {
+      slot = Int32(transfers.count)
+      transfers.append(transfer)
+    }
+    if delay > .zero {
+      queue.push(.launched(transfer: slot), at: now + delay)
+    } else {
+      launch(Int(slot))
+    }
+  }
+
+  mutating func launch(_ slot: Int) {
+    let transfer = transfers[slot]
+    _ = network.start(
+      bytes: transfer.bytes, path: transfer.path, cap: transfer.cap, tag: UInt64(slot), at: now)
+    networkChanged = true
+  }
+
+  /// The next transfer that has ended by now, or nil.
+  mutating func endedTransfer() -> Transfer? {
+    guard let completion = network.popCompletion(at: now) else { return nil }
+    networkChanged = true
+    let slot = Int32(completion.tag)
+    let transfer = transfers[Int(slot)]
+    freeTransfers.append(slot)
+    bytesByKind[transfer.kind.rawValue] += transfer.bytes
+    return transfer
+  }
+
+  func isCurrent(networkVersion version: UInt32) -> Bool { version == networkVersion }
+
+  /// Schedules the network's next completion if flows have changed.
+  mutating func armNetwork() {
+    guard networkChanged else { return }
+    networkChanged = false
+    networkVersion &+= 1
+    if let time = network.nextCompletion {
+      queue.push(.network(version: networkVersion), at: max(time, now))
+    }
+  }
+}

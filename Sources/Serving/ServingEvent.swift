@@ -1,0 +1,55 @@
+// What can happen in a serving system; one enum, dispatched by a switch.
+
+import EventKernel
+
+/// An event of the serving model.
+enum ServingEvent {
+  /// A request reaches the first engine's queue.
+  case arrival(request: Int32)
+  /// The GPU work of the step under way has ended.
+  case computeEnded(engine: Int32)
+  /// A flow may have ended; stale unless `version` is the network's latest.
+  case network(version: UInt32)
+  /// A transfer's launch and latency are over: its bytes begin to flow.
+  case launched(transfer: Int32)
+  /// A store operation takes its next step.
+  case store(process: Int32)
+  /// The store's lock manager takes its next step.
+  case lockManager
+  /// A connector asked to be called again about a request.
+  case retry(request: Int32)
+  /// A row of the utilisation series is due.
+  case sample
+}
+
+/// What a transfer is for.
+enum TransferKind: Int, CaseIterable {
+  /// Cached blocks into the prefill GPU.
+  case prefillLoad
+  /// New blocks out of the prefill GPU into a cache.
+  case prefillSave
+  /// The prompt's blocks from prefill to decode over the network.
+  case handOver
+  /// The prompt's blocks into the decode GPU from shared memory.
+  case decodeLoad
+
+  var label: String {
+    switch self {
+    case .prefillLoad: "cache_to_prefill"
+    case .prefillSave: "prefill_to_cache"
+    case .handOver: "prefill_to_decode"
+    case .decodeLoad: "cache_to_decode"
+    }
+  }
+}
+
+/// A transfer from its launch to its last byte.
+struct Transfer {
+  var kind: TransferKind
+  var request: Int32
+  var bytes: Int
+  var path: [FluidNetwork.ResourceID]
+  var cap: Double
+  /// Free for the connector, e.g. the first block of a batch.
+  var mark: Int32
+}

@@ -1,0 +1,86 @@
+// One run of one system: builds the rack, picks the connector, checks what must be conserved.
+
+import EventKernel
+import Rack
+import Workload
+
+/// Runs systems. Runs share nothing, so several may go on at once.
+public enum ServingRun {
+  /// Simulates `system` under `workload` offered `stream`, to the last event.
+  ///
+  /// The result depends on the arguments alone.
+  public static func run(
+    system: SystemSpec, workload: Workload, stream: RequestStream
+  ) -> RunResult {
+    switch system.base {
+    case .aggregated: run(AggregatedConnector.self, system, workload, stream)
+    case .nixl: run(NIXLConnector.self, system, workload, stream)
+    case .lmcache: run(LMCacheConnector.self, system, workload, stream)
+    case .tractNoCache: run(CXLConnector<NoReuse>.self, system, workload, stream)
+    case .tract: run(CXLConnector<RackWideReuse>.self, system, workload, stream)
+    case .ideal: run(IdealConnector.self, system, workload, stream)
+    }
+  }
+
+  private static func run<C: Connector>(
+    _ connector: C.Type, _ system: SystemSpec, _ workload: Workload, _ stream: RequestStream
+  ) -> RunResult {
+    var network = FluidNetwork()
+    let fabric = Fabric(workload.rack, into: &network)
+    let rack = workload.rack
+    let engines = (0..<rack.hostCount).map { host in
+      engine(host: host, pool: host < rack.prefill.count ? rack.prefill : rack.decode, workload)
+    }
+    let everyone = 0..<rack.hostCount
+    let core = ServingCore(
+      workload: workload, system: system, stream: stream, network: network, fabric: fabric,
+      engines: engines, prefillPool: C.aggregated ? everyone : 0..<rack.prefill.count,
+      decodePool: C.aggregated ? everyone : rack.prefill.count..<rack.hostCount)
+    let sampler = Sampler(engines: engines.count, network: network)
+    var model = ServingModel<C>(core: core, sampler: sampler)
+    model.run()
+    return result(&model)
+  }
+
+  private static func engine(host: Int, pool: WorkerPool, _ workload: Workload) -> Engine {
+    guard
+      let model = StepTimeModel(
+        gpu: pool.gpu, model: workload.model, tensorParallel: pool.tensorParallel,
+        weights: workload.weightFormat, kv: workload.kvFormat)
+    else { preconditionFailure("validation let through a tensor-parallel size without figures") }
+    let bytes = MemoryFit.kvBytes(
+      pool: pool, model: workload.model, weights: workload.weightFormat,
+      utilization: workload.engine.gpuMemoryUtilization,
+      reserveBytes: Int(Catalogue.builtIn.software("activation_reserve")))
+    let blockBytes = workload.engine.blockTokens * workload.kvBytesPerToken
+    return Engine(
+      host: host, model: model, blockTokens: workload.engine.blockTokens,
+      totalBlocks: bytes / blockBytes, watermark: workload.engine.watermark)
+  }
+
+  private static func result<C: Connector>(_ model: inout ServingModel<C>) -> RunResult {
+    let (store, problems) = model.connector.close(&model.core)
+    var core = model.core
+    let violations = Conservation.violations(in: &core) + problems
+    let span = max(core.end.seconds, 1e-12)
+    var resources = core.engines.enumerated().map { index, engine in
+      ResourceUse(
+        name: "host\(index)_gpu", bytes: nil, utilisation: engine.busy.seconds / span)
+    }
+    for id in core.network.resourceIDs {
+      let bytes = core.network.bytesMoved(over: id, at: core.now)
+      resources.append(
+        ResourceUse(
+          name: core.network.name(of: id), bytes: bytes,
+          utilisation: bytes / (core.network.capacity(of: id) * span)))
+    }
+    return RunResult(
+      system: core.system, requests: core.records, interTokenLatencies: core.interTokenLatencies,
+      end: core.end, resources: resources,
+      bytes: TransferKind.allCases.map {
+        PathBytes(path: $0.label, bytes: core.bytesByKind[$0.rawValue])
+      },
+      store: store, seriesColumns: model.sampler.allColumns, series: model.sampler.rows,
+      events: core.queue.handled, violations: violations)
+  }
+}

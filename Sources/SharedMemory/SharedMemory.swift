@@ -1,0 +1,83 @@
+// The port through which the store sees memory, and the line accesses protocols are made of.
+
+/// One host's view of memory that several hosts map and no hardware keeps coherent between them.
+///
+/// The requirements are what processors offer. Protocol code uses only the derived accesses below:
+/// `readFresh` and `writeLine`, which alone say something about the *device*.
+public protocol SharedMemory: ~Copyable {
+  /// An aligned 8-byte load through this host's cache: the value may be arbitrarily old.
+  mutating func load(_ address: Address) -> UInt64
+  /// An aligned 8-byte store into this host's cache: no other host need ever see it.
+  mutating func store(_ value: UInt64, to address: Address)
+  /// Writes the line back if modified, and drops it from this host's cache.
+  mutating func flush(_ line: Address)
+  /// Waits for this host's earlier flushes and line stores.
+  mutating func fence()
+  /// Stores a whole line around the cache; in effect after the next `fence`.
+  mutating func storeLine(_ line: Line64, at address: Address)
+  /// Eight loads through the cache, in order.
+  mutating func loadLine(_ line: Address) -> Line64
+  var capabilities: DeviceCapabilities { get }
+}
+
+/// A line and where it goes.
+public struct LineWrite: Hashable, Sendable {
+  public var address: Address
+  public var line: Line64
+
+  @inlinable public init(_ line: Line64, at address: Address) {
+    self.address = address
+    self.line = line
+  }
+}
+
+extension SharedMemory where Self: ~Copyable {
+  @inlinable public mutating func loadLine(_ line: Address) -> Line64 {
+    Line64(
+      load(line), load(line + 8), load(line + 16), load(line + 24),
+      load(line + 32), load(line + 40), load(line + 48), load(line + 56))
+  }
+
+  /// The line as it is at the device, not before this call.
+  @inlinable public mutating func readFresh(_ line: Address) -> Line64 {
+    flush(line)
+    fence()
+    return loadLine(line)
+  }
+
+  /// Publishes a line: on return the new value is at the device.
+  @inlinable public mutating func writeLine(_ line: Line64, at address: Address) {
+    putLine(line, at: address)
+    fence()
+    if capabilities.fabric == .posted { _ = readFresh(address) }
+  }
+
+  /// Publishes many lines with one fence. They arrive in any order: a protocol that needs an order
+  /// between two lines writes them in two calls.
+  @inlinable public mutating func writeLines(_ writes: [LineWrite]) {
+    guard !writes.isEmpty else { return }
+    for write in writes { putLine(write.line, at: write.address) }
+    fence()
+    guard capabilities.fabric == .posted else { return }
+    for write in writes { flush(write.address) }
+    fence()
+    for write in writes { _ = load(write.address) }
+  }
+
+  /// Drops lines, so that loads after it are fresh; one fence, so that their latencies overlap.
+  ///
+  /// Each line is as fresh as in `readFresh`; together they are no snapshot.
+  @inlinable public mutating func invalidate(_ lines: [Address]) {
+    for line in lines { flush(line) }
+    fence()
+  }
+
+  @inlinable mutating func putLine(_ line: Line64, at address: Address) {
+    if capabilities.lineStore {
+      storeLine(line, at: address)
+    } else {
+      for index in 0..<8 { store(line[index], to: address + UInt64(index) * 8) }
+      flush(address)
+    }
+  }
+}

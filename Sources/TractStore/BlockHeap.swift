@@ -1,0 +1,121 @@
+// The blocks a node owns: free lists and recency, in its own DRAM.
+
+import SharedMemory
+
+/// Blocks of the chunks this node has claimed.
+///
+/// Nothing here is in shared memory: the index is the root set, and free lists can be derived from
+/// it, so a crash leaks nothing. Recency is this node's own view of use; reads by other nodes do
+/// not refresh it.
+struct BlockHeap {
+  private struct Block {
+    var hash = BlockHash(hi: 0, lo: 0)
+    var slot: Int32 = -1
+    var generation: UInt32 = 0
+    var isResident = false
+    var newer: Int32 = -1
+    var older: Int32 = -1
+  }
+
+  private let blocksPerChunk: Int
+  private var blocks: [Block]
+  private var free: [Int32] = []
+  private var newest: Int32 = -1
+  private var oldest: Int32 = -1
+  private var byHash: [BlockHash: Int32] = [:]
+  /// Where the next search for a free chunk begins.
+  var chunkHint = 0
+  private(set) var residentCount = 0
+
+  init(_ geometry: PoolGeometry) {
+    blocksPerChunk = geometry.blocksPerChunk
+    blocks = Array(repeating: Block(), count: geometry.blocks)
+  }
+
+  var freeCount: Int { free.count }
+
+  /// Adds the blocks of a claimed chunk; `generation` is the chunk's, above any before.
+  mutating func adopt(chunk: Int, generation: UInt32) {
+    for index in (0..<blocksPerChunk).reversed() {
+      let block = chunk * blocksPerChunk + index
+      blocks[block].generation = generation << 16
+      free.append(Int32(block))
+    }
+  }
+
+  /// A free block with a generation it never had before (invariant I7).
+  mutating func take() -> (block: Int, generation: UInt32)? {
+    guard let block = free.popLast() else { return nil }
+    blocks[Int(block)].generation += 1
+    return (Int(block), blocks[Int(block)].generation)
+  }
+
+  mutating func give(_ block: Int) { free.append(Int32(block)) }
+
+  /// The block holds published KV now, and is the most recently used.
+  mutating func settle(_ reservation: Reservation) {
+    let block = Int32(reservation.block)
+    blocks[reservation.block].hash = reservation.hash
+    blocks[reservation.block].slot = Int32(reservation.slot)
+    blocks[reservation.block].isResident = true
+    byHash[reservation.hash] = block
+    residentCount += 1
+    linkNewest(block)
+  }
+
+  /// The block's KV is gone; its place is free.
+  mutating func unsettle(_ block: Int) {
+    unlink(Int32(block))
+    byHash[blocks[block].hash] = nil
+    blocks[block].isResident = false
+    residentCount -= 1
+    give(block)
+  }
+
+  /// Marks a use, if the block is this node's.
+  mutating func touch(_ block: Int) {
+    guard blocks[block].isResident, newest != Int32(block) else { return }
+    unlink(Int32(block))
+    linkNewest(Int32(block))
+  }
+
+  /// The own blocks that hold the given hashes.
+  func resident(_ hashes: [BlockHash]) -> [Reservation] {
+    hashes.compactMap { byHash[$0].map { reservation(of: $0) } }
+  }
+
+  /// Up to `count` own blocks in order of age, without those in `excluded` or pinned here.
+  func eldest(_ count: Int, where eligible: (Int, UInt32) -> Bool) -> [Reservation] {
+    var victims: [Reservation] = []
+    var block = oldest
+    while block >= 0, victims.count < count {
+      if eligible(Int(block), blocks[Int(block)].generation) {
+        victims.append(reservation(of: block))
+      }
+      block = blocks[Int(block)].newer
+    }
+    return victims
+  }
+
+  func isResident(_ block: Int) -> Bool { blocks[block].isResident }
+
+  private func reservation(of block: Int32) -> Reservation {
+    let state = blocks[Int(block)]
+    return Reservation(
+      hash: state.hash, block: Int(block), generation: state.generation, slot: Int(state.slot))
+  }
+
+  private mutating func linkNewest(_ block: Int32) {
+    blocks[Int(block)].older = newest
+    blocks[Int(block)].newer = -1
+    if newest >= 0 { blocks[Int(newest)].newer = block }
+    newest = block
+    if oldest < 0 { oldest = block }
+  }
+
+  private mutating func unlink(_ block: Int32) {
+    let (older, newer) = (blocks[Int(block)].older, blocks[Int(block)].newer)
+    if older >= 0 { blocks[Int(older)].newer = newer } else { oldest = newer }
+    if newer >= 0 { blocks[Int(newer)].older = older } else { newest = older }
+  }
+}

@@ -1,0 +1,150 @@
+// Taking published blocks away: only their owner does it, and never from under a pin.
+
+import SharedMemory
+
+/// Removes own blocks that no node has pinned, and returns how many went.
+///
+/// E1 marks the entries EVICTING, E2 reads every node's pins, E3 empties the unpinned entries and
+/// restores the others. All of E1 is at the device before E2 begins; with P1 and P2 of pinning this
+/// is Dekker's argument: either the pinner sees EVICTING or the evictor sees the pin.
+struct Evict: Operation {
+  private enum State {
+    case group
+    case lock
+    case mark
+    case scan
+    case decide
+  }
+
+  private var victims: [Reservation]
+  private var group: ArraySlice<Reservation> = []
+  private var lock = LockSet([0])
+  private var scan = PinScan()
+  private var state = State.group
+  private var marked: [Reservation] = []
+  private var removed = 0
+
+  /// - Parameter victims: own resident blocks.
+  init(_ victims: [Reservation], _ geometry: PoolGeometry) {
+    self.victims = victims.sorted {
+      (geometry.shard(of: $0.hash), $0.slot) < (geometry.shard(of: $1.hash), $1.slot)
+    }
+  }
+
+  mutating func step<M: SharedMemory & ~Copyable>(
+    _ memory: inout M, _ client: inout StoreClient
+  ) -> Step<Int> {
+    switch state {
+    case .group:
+      guard !victims.isEmpty else { return .done(removed) }
+      takeGroup(client.geometry)
+      state = .lock
+      return .sync
+    case .lock:
+      switch lock.acquire(&memory, &client) {
+      case .done: state = .mark
+      case .sync: break
+      case .wait(let nanoseconds): return .wait(nanoseconds: nanoseconds)
+      }
+      return .sync
+    case .mark:
+      mark(&memory, &client)
+      state = .scan
+      return .sync
+    case .scan:
+      if case .done = scan.step(&memory, client.geometry) { state = .decide }
+      return .sync
+    case .decide:
+      decide(&memory, &client)
+      lock.release(&memory, &client)
+      state = .group
+      return .sync
+    }
+  }
+
+  /// The victims of as many shards as one lock set covers.
+  private mutating func takeGroup(_ geometry: PoolGeometry) {
+    var shards: [UInt16] = []
+    var end = 0
+    while end < victims.count {
+      let shard = UInt16(geometry.shard(of: victims[end].hash))
+      if shards.last != shard {
+        if shards.count == PoolGeometry.lockSetLimit { break }
+        shards.append(shard)
+      }
+      end += 1
+    }
+    group = victims[..<end]
+    victims.removeFirst(end)
+    lock = LockSet(shards)
+    scan = PinScan()
+  }
+
+  /// E1.
+  private mutating func mark<M: SharedMemory & ~Copyable>(
+    _ memory: inout M, _ client: inout StoreClient
+  ) {
+    let geometry = client.geometry
+    memory.invalidate(group.map { geometry.entry($0.slot) })
+    marked = group.filter { victim in
+      guard client.heap.isResident(victim.block),
+        !client.pins.isPinned(block: victim.block, generation: victim.generation),
+        let entry = IndexEntry(memory.loadLine(geometry.entry(victim.slot)))
+      else { return false }
+      return entry.state == .ready && entry.hash == victim.hash
+        && entry.generation == victim.generation
+    }
+    write(.evicting, marked, &memory, client)
+  }
+
+  private func write<M: SharedMemory & ~Copyable>(
+    _ state: IndexEntry.State, _ blocks: [Reservation], _ memory: inout M, _ client: StoreClient
+  ) {
+    let writes = blocks.map { block in
+      let entry = IndexEntry(
+        state: state, node: client.node, generation: block.generation, hash: block.hash,
+        block: block.block)
+      return LineWrite(entry.line, at: client.geometry.entry(block.slot))
+    }
+    memory.writeLines(writes)
+  }
+
+  /// E3. An entry before an empty one needs no tomb, as no probe goes on past it.
+  private mutating func decide<M: SharedMemory & ~Copyable>(
+    _ memory: inout M, _ client: inout StoreClient
+  ) {
+    let geometry = client.geometry
+    let kept = marked.filter {
+      scan.pinned.contains(PinTable.word(block: $0.block, generation: $0.generation))
+    }
+    let gone = marked.filter { victim in !kept.contains { $0.block == victim.block } }
+    write(.ready, kept, &memory, client)
+    memory.invalidate(gone.map { geometry.entry(geometry.next(after: $0.slot)) })
+    var writes: [LineWrite] = []
+    for victim in gone {
+      let next = memory.loadLine(geometry.entry(geometry.next(after: victim.slot)))
+      let line = next[0] & 0xF == IndexEntry.State.empty.rawValue ? Line64() : IndexEntry.tombLine
+      writes.append(LineWrite(line, at: geometry.entry(victim.slot)))
+      client.heap.unsettle(victim.block)
+    }
+    memory.writeLines(writes)
+    removed += gone.count
+    client.counters.evicted += gone.count
+  }
+}
+
+/// Removes own blocks by hash; pinned ones and those of other nodes stay.
+public struct Remove: Operation {
+  private let hashes: [BlockHash]
+  private var evict: Evict?
+
+  public init(_ hashes: [BlockHash]) { self.hashes = hashes }
+
+  /// How many were removed.
+  public mutating func step<M: SharedMemory & ~Copyable>(
+    _ memory: inout M, _ client: inout StoreClient
+  ) -> Step<Int> {
+    if evict == nil { evict = Evict(client.heap.resident(hashes), client.geometry) }
+    return evict!.step(&memory, &client)
+  }
+}

@@ -1,0 +1,155 @@
+// Looking blocks up and pinning them, without a lock.
+
+import SharedMemory
+
+/// What became of one hash that was to be pinned.
+public enum PinOutcome: Hashable, Sendable {
+  case pinned(PinnedBlock)
+  /// Reserved: its payload is still being written.
+  case notReady
+  case absent
+}
+
+/// Finds blocks, pins the READY ones and checks that they still are.
+///
+/// The order matters: the pin is at the device (P1) before the entry is read again (P2). An evictor
+/// marks entries EVICTING before it scans pins, so one of the two always sees the other.
+public struct PinBlocks: Operation {
+  private enum State {
+    case probe
+    case publish
+    case validate
+  }
+
+  private let hashes: [BlockHash]
+  private let stopsAtMiss: Bool
+  private var state = State.probe
+  private var next = 0
+  private var probe: Probe?
+  private var outcomes: [PinOutcome] = []
+  /// Outcomes whose pin is new and not validated yet.
+  private var unproven: [Int] = []
+
+  /// Lines read under one fence at most.
+  private static var batch: Int { 32 }
+
+  /// - Parameter stopsAtMiss: whether the first hash that is not READY ends the operation, as for
+  ///   a prefix; outcomes then end before it.
+  public init(_ hashes: [BlockHash], stopsAtMiss: Bool) {
+    self.hashes = hashes
+    self.stopsAtMiss = stopsAtMiss
+  }
+
+  /// Outcomes in the order of the hashes.
+  public mutating func step<M: SharedMemory & ~Copyable>(
+    _ memory: inout M, _ client: inout StoreClient
+  ) -> Step<[PinOutcome]> {
+    switch state {
+    case .probe:
+      guard next < hashes.count else { return finishProbing(&client) }
+      let end = min(next + Self.batch, hashes.count)
+      if probe == nil { probe = Probe(hashes[next..<end]) }
+      guard case .done = probe!.step(&memory, client.geometry) else { return .sync }
+      let missed = take(probe!.findings, &client)
+      probe = nil
+      next = end
+      return missed || next == hashes.count ? finishProbing(&client) : .sync
+    case .publish:
+      client.pins.publish(&memory)
+      state = .validate
+      return .sync
+    case .validate:
+      let geometry = client.geometry
+      memory.invalidate(unproven.map { geometry.entry(slot(of: $0)) })
+      for index in unproven { validate(index, &memory, &client) }
+      let result = finished(&client)
+      client.pins.publish(&memory)
+      return .done(result)
+    }
+  }
+
+  private func slot(of index: Int) -> Int {
+    guard case .pinned(let block) = outcomes[index] else { preconditionFailure() }
+    return block.slot
+  }
+
+  /// Pins what a batch found; true if a prefix ends here.
+  private mutating func take(_ findings: [Probe.Finding], _ client: inout StoreClient) -> Bool {
+    for finding in findings {
+      guard case .entry(let entry, let slot) = finding, entry.state == .ready else {
+        if stopsAtMiss { return true }
+        if case .entry(let entry, _) = finding, entry.state == .reserved {
+          outcomes.append(.notReady)
+        } else {
+          outcomes.append(.absent)
+        }
+        continue
+      }
+      guard let first = client.pins.add(block: entry.block, generation: entry.generation) else {
+        if stopsAtMiss { return true }
+        outcomes.append(.notReady)
+        continue
+      }
+      if first { unproven.append(outcomes.count) }
+      outcomes.append(
+        .pinned(
+          PinnedBlock(
+            hash: entry.hash, block: entry.block, generation: entry.generation, slot: slot)))
+    }
+    return false
+  }
+
+  private mutating func finishProbing(_ client: inout StoreClient) -> Step<[PinOutcome]> {
+    if unproven.isEmpty { return .done(finished(&client)) }
+    state = .publish
+    return .sync
+  }
+
+  private mutating func validate<M: SharedMemory & ~Copyable>(
+    _ index: Int, _ memory: inout M, _ client: inout StoreClient
+  ) {
+    guard case .pinned(let block) = outcomes[index] else { return }
+    let entry = IndexEntry(memory.loadLine(client.geometry.entry(block.slot)))
+    if let entry, entry.state == .ready, entry.hash == block.hash,
+      entry.generation == block.generation, entry.block == block.block
+    {
+      client.pins.prove(block: block.block, generation: block.generation)
+      return
+    }
+    client.pins.remove(block: block.block, generation: block.generation)
+    outcomes[index] = .absent
+  }
+
+  /// Cuts a prefix at its first block that was lost meanwhile, and counts.
+  private mutating func finished(_ client: inout StoreClient) -> [PinOutcome] {
+    if stopsAtMiss, let cut = outcomes.firstIndex(of: .absent) {
+      for case .pinned(let block) in outcomes[cut...] {
+        client.pins.remove(block: block.block, generation: block.generation)
+      }
+      outcomes.removeSubrange(cut...)
+    }
+    client.counters.lookups += 1
+    for case .pinned(let block) in outcomes {
+      client.counters.blocksHit += 1
+      client.heap.touch(block.block)
+    }
+    return outcomes
+  }
+}
+
+/// Gives pins back.
+public struct Unpin: Operation {
+  public let blocks: [PinnedBlock]
+
+  public init(_ blocks: [PinnedBlock]) { self.blocks = blocks }
+
+  public mutating func step<M: SharedMemory & ~Copyable>(
+    _ memory: inout M, _ client: inout StoreClient
+  ) -> Step<Void> {
+    for block in blocks {
+      client.pins.remove(block: block.block, generation: block.generation)
+    }
+    client.pins.publish(&memory)
+    return .done(())
+  }
+}

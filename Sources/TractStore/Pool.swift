@@ -1,0 +1,42 @@
+// Formatting and opening a pool.
+
+import SharedMemory
+
+/// A pool's superblock: what it is, how it is laid out, and who may use it.
+public enum Pool {
+  /// "TRACTPL1"
+  private static var magic: UInt64 { 0x5452_4143_5450_4C31 }
+
+  /// Zeroes the protocol lines and writes the superblock last, so that a half-formatted pool has
+  /// none. `hashSeed` is the fingerprint of the seed that clients hash tokens with.
+  public static func format<M: SharedMemory & ~Copyable>(
+    _ memory: inout M, _ geometry: PoolGeometry, hashSeed: UInt64
+  ) {
+    let lines = geometry.metadataBytes / Line64.bytes
+    for line in 0..<lines { memory.writeLine(Line64(), at: Address(line * Line64.bytes)) }
+    memory.writeLine(geometry.words.sealed(sequence: 1), at: PoolGeometry.layoutLine)
+    memory.writeLine(
+      Line64(magic, hashSeed, geometry.metadataBytes, 0, 0, 0, 0, 0).sealed(sequence: 1),
+      at: PoolGeometry.superblock)
+  }
+
+  /// The geometry of a formatted pool.
+  /// - Throws: if it is no pool, has another layout, or hashes with another seed.
+  public static func open<M: SharedMemory & ~Copyable>(
+    _ memory: inout M, hashSeed: UInt64?
+  ) throws(PoolFormatError) -> PoolGeometry {
+    let head = memory.readFresh(PoolGeometry.superblock)
+    let layout = memory.readFresh(PoolGeometry.layoutLine)
+    guard head[0] == magic, head.isSealed, layout.isSealed,
+      let geometry = PoolGeometry(words: layout)
+    else { throw PoolFormatError(description: "this is not a pool; create one with 'tract-pool create'") }
+    guard head[2] == geometry.metadataBytes else {
+      throw PoolFormatError(description: "the pool was made by a version with another layout")
+    }
+    if let hashSeed, head[1] != hashSeed {
+      throw PoolFormatError(
+        description: "the pool's clients hash with another seed; use the same one everywhere")
+    }
+    return geometry
+  }
+}

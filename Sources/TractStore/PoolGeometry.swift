@@ -1,0 +1,154 @@
+// Where everything lies in a pool: areas, their sizes and their addresses.
+
+import SharedMemory
+
+/// A pool could not be formatted or opened, and why.
+public struct PoolFormatError: Error, Hashable, Sendable, CustomStringConvertible {
+  public var description: String
+}
+
+/// The layout of a pool; equal geometries have equal layouts.
+///
+/// Every line has one writer at a time, named by the protocol state (invariant I1): request lines
+/// and pin lines their node, grant lines the manager, index and chunk lines the holder of their
+/// lock, or the reserving node while an entry is RESERVED.
+public struct PoolGeometry: Hashable, Sendable {
+  public var nodes: Int
+  /// Bytes of one KV block: the unit of allocation.
+  public var blockBytes: UInt64
+  public var blocksPerChunk: Int
+  public var chunks: Int
+  /// Index shards, each under a lock of its own.
+  public var shards: Int
+  public var entriesPerShard: Int
+  public var pinLinesPerNode: Int
+
+  /// Requests a node can have waiting or granted at once.
+  public static var requestBoxes: Int { 16 }
+  /// Locks granted together at most.
+  public static var lockSetLimit: Int { 6 }
+  /// Index lines inspected for one hash at most.
+  public static var probeWindow: Int { 16 }
+  /// Named roots of the object store.
+  public static var rootLimit: Int { 32 }
+  /// Pins in one pin line.
+  public static var pinsPerLine: Int { 6 }
+
+  /// A pool of `payloadBytes` for `nodes` nodes, with an index at most half full.
+  /// - Throws: what is out of range and what is allowed.
+  public init(
+    nodes: Int, payloadBytes: UInt64, blockBytes: UInt64, blocksPerChunk: Int = 8,
+    shards: Int = 16, pinnedBlocksPerNode: Int? = nil
+  ) throws(PoolFormatError) {
+    guard (1...255).contains(nodes) else {
+      throw PoolFormatError(description: "\(nodes) nodes; allowed are 1 to 255")
+    }
+    guard blockBytes >= 64, blockBytes % 64 == 0 else {
+      throw PoolFormatError(description: "blocks of \(blockBytes) B; allowed are multiples of 64")
+    }
+    guard blocksPerChunk > 0, (1...4096).contains(shards) else {
+      throw PoolFormatError(description: "a pool needs at least one block a chunk and 1 to 4096 shards")
+    }
+    let chunks = Int(payloadBytes / (blockBytes * UInt64(blocksPerChunk)))
+    guard chunks > 0 else {
+      throw PoolFormatError(
+        description: "\(payloadBytes) B hold no chunk of \(blocksPerChunk) blocks of "
+          + "\(blockBytes) B; use a larger pool or smaller blocks")
+    }
+    let blocks = chunks * blocksPerChunk
+    guard blocks < 1 << 31 else {
+      throw PoolFormatError(description: "\(blocks) blocks; fewer than 2^31 are allowed")
+    }
+    self.nodes = nodes
+    self.blockBytes = blockBytes
+    self.blocksPerChunk = blocksPerChunk
+    self.chunks = chunks
+    self.shards = shards
+    entriesPerShard = max(Self.probeWindow, (2 * blocks + shards - 1) / shards)
+    let pins = pinnedBlocksPerNode ?? blocks
+    pinLinesPerNode = (pins + Self.pinsPerLine - 1) / Self.pinsPerLine
+  }
+
+  init?(words line: Line64) {
+    guard line[0] <= 255, line[0] > 0, line[2] > 0, line[3] > 0, line[4] > 0 else { return nil }
+    nodes = Int(line[0])
+    blockBytes = line[1]
+    blocksPerChunk = Int(line[2])
+    chunks = Int(line[3])
+    shards = Int(line[4] >> 32)
+    entriesPerShard = Int(line[4] & 0xFFFF_FFFF)
+    pinLinesPerNode = Int(line[5])
+  }
+
+  var words: Line64 {
+    Line64(
+      UInt64(nodes), blockBytes, UInt64(blocksPerChunk), UInt64(chunks),
+      UInt64(shards) << 32 | UInt64(entriesPerShard), UInt64(pinLinesPerNode), 0, 0)
+  }
+
+  public var blocks: Int { chunks * blocksPerChunk }
+  /// Locks: one a shard, then the chunk table's, then the object store's.
+  public var locks: Int { shards + 2 }
+  var chunkLock: UInt16 { UInt16(shards) }
+  var rootLock: UInt16 { UInt16(shards + 1) }
+
+  // Areas in order; each begins where the one before ends.
+  static var superblock: Address { Address(0) }
+  static var layoutLine: Address { Address(Line64.bytes) }
+  func doorbell(node: Int) -> Address { Address(UInt64(2 + node) * Line64.bytes) }
+  private var requestBase: Address { doorbell(node: nodes) }
+  func request(node: Int, box: Int) -> Address {
+    requestBase + UInt64(node * Self.requestBoxes + box) * Line64.bytes
+  }
+  private var grantBase: Address { request(node: nodes, box: 0) }
+  func grant(node: Int, box: Int) -> Address {
+    grantBase + UInt64(node * Self.requestBoxes + box) * Line64.bytes
+  }
+  func chunkLine(_ chunk: Int) -> Address {
+    grant(node: nodes, box: 0) + UInt64(chunk) * Line64.bytes
+  }
+  func root(_ index: Int) -> Address { chunkLine(chunks) + UInt64(index) * Line64.bytes }
+  func entry(_ index: Int) -> Address { root(Self.rootLimit) + UInt64(index) * Line64.bytes }
+  /// Header of a node's pins: how many of its lines are in use.
+  func pinHeader(node: Int) -> Address {
+    entry(shards * entriesPerShard) + UInt64(node * (pinLinesPerNode + 1)) * Line64.bytes
+  }
+  func pinLine(node: Int, _ line: Int) -> Address {
+    pinHeader(node: node) + UInt64(line + 1) * Line64.bytes
+  }
+  /// End of all protocol lines.
+  public var metadataBytes: UInt64 { pinHeader(node: nodes).offset }
+  /// Start of the payload, at a page boundary.
+  public var payloadBase: Address { Address((metadataBytes + 4095) & ~4095) }
+  public var totalBytes: UInt64 { payloadBase.offset + UInt64(blocks) * blockBytes }
+  /// The doorbell lines, which an idle lock manager watches.
+  public var doorbells: Range<Address> { doorbell(node: 0)..<doorbell(node: nodes) }
+
+  /// Address of a block's payload.
+  public func payload(block: Int) -> Address { payloadBase + UInt64(block) * blockBytes }
+
+  func shard(of hash: BlockHash) -> Int { Int(hash.hi % UInt64(shards)) }
+
+  /// The index line probed for `hash` after `distance` others.
+  func slot(of hash: BlockHash, distance: Int) -> Int {
+    let start = Int(hash.lo % UInt64(entriesPerShard))
+    return shard(of: hash) * entriesPerShard + (start + distance) % entriesPerShard
+  }
+
+  /// The line after `slot` in its shard.
+  func next(after slot: Int) -> Int {
+    let shard = slot / entriesPerShard
+    return shard * entriesPerShard + (slot % entriesPerShard + 1) % entriesPerShard
+  }
+}
+
+/// A KV block's identity: 128 bits of the chained hash of its tokens and all before them.
+public struct BlockHash: Hashable, Sendable {
+  public var hi: UInt64
+  public var lo: UInt64
+
+  public init(hi: UInt64, lo: UInt64) {
+    self.hi = hi
+    self.lo = lo
+  }
+}

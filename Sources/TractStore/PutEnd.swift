@@ -1,0 +1,76 @@
+// Publishing written blocks, or giving reservations up.
+
+import SharedMemory
+
+/// Makes reserved blocks READY, without a lock: RESERVED lines belong to this node.
+///
+/// The payload must be at the device before the first step. With `pinning`, this node's pins are
+/// at the device before the entries are READY, so the blocks cannot be evicted in between.
+public struct PutEnd: Operation {
+  private enum State {
+    case pin
+    case publish
+  }
+
+  private let reservations: [Reservation]
+  private let pinning: Bool
+  private var state: State
+
+  public init(_ reservations: [Reservation], pinning: Bool) {
+    self.reservations = reservations
+    self.pinning = pinning
+    state = pinning ? .pin : .publish
+  }
+
+  /// The pinned blocks, in order; none without `pinning`.
+  public mutating func step<M: SharedMemory & ~Copyable>(
+    _ memory: inout M, _ client: inout StoreClient
+  ) -> Step<[PinnedBlock]> {
+    switch state {
+    case .pin:
+      for block in reservations {
+        let added = client.pins.add(block: block.block, generation: block.generation)
+        precondition(added != nil, "the pin table is as large as the pool")
+        client.pins.prove(block: block.block, generation: block.generation)
+      }
+      client.pins.publish(&memory)
+      state = .publish
+      return .sync
+    case .publish:
+      var writes: [LineWrite] = []
+      for block in reservations {
+        let entry = IndexEntry(
+          state: .ready, node: client.node, generation: block.generation, hash: block.hash,
+          block: block.block)
+        writes.append(LineWrite(entry.line, at: client.geometry.entry(block.slot)))
+        client.heap.settle(block)
+      }
+      memory.writeLines(writes)
+      client.counters.published += reservations.count
+      guard pinning else { return .done([]) }
+      return .done(
+        reservations.map {
+          PinnedBlock(hash: $0.hash, block: $0.block, generation: $0.generation, slot: $0.slot)
+        })
+    }
+  }
+}
+
+/// Gives reservations up: their entries go, their blocks are free.
+///
+/// No shard lock is needed to write an own RESERVED line; a tomb keeps other probes going.
+public struct PutRevoke: Operation {
+  private let reservations: [Reservation]
+
+  public init(_ reservations: [Reservation]) { self.reservations = reservations }
+
+  public mutating func step<M: SharedMemory & ~Copyable>(
+    _ memory: inout M, _ client: inout StoreClient
+  ) -> Step<Void> {
+    for block in reservations { client.heap.give(block.block) }
+    let geometry = client.geometry
+    memory.writeLines(
+      reservations.map { LineWrite(IndexEntry.tombLine, at: geometry.entry($0.slot)) })
+    return .done(())
+  }
+}

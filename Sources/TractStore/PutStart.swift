@@ -1,0 +1,193 @@
+// Reserving blocks for KV that is about to be written.
+
+import SharedMemory
+
+/// What became of one hash that was to be reserved.
+public enum PutOutcome: Hashable, Sendable {
+  /// Write the payload, then `PutEnd`.
+  case reserved(Reservation)
+  /// READY already: nothing to write.
+  case exists
+  /// Another writer has reserved it and is not done.
+  case inFlight
+  /// Neither free memory, nor anything that may be evicted, nor a free index line.
+  case noSpace
+}
+
+/// Reserves a block and an index entry for each hash.
+///
+/// Space comes first (free blocks, then a free chunk, then eviction of own blocks, oldest first),
+/// so that no shard's lock is held while it is found; then shards are locked in sets.
+public struct PutStart: Operation {
+  private enum State {
+    case space
+    case claim(ClaimChunk)
+    case evict(Evict)
+    case group
+    case lock
+    case probe
+    case release
+  }
+
+  private let hashes: [BlockHash]
+  /// Indices of `hashes` in order of shard.
+  private var pending: [Int] = []
+  private var group: [Int] = []
+  private var lock = LockSet([0])
+  private var probe = Probe([])
+  private var outcomes: [PutOutcome]
+  private var supply: [(block: Int, generation: UInt32)] = []
+  private var state = State.space
+  private var mayClaim = true
+  private var evictions = 0
+
+  /// Blocks evicted together at least, so that one scan of all pins serves many victims.
+  private static var evictionBatch: Int { 64 }
+  /// Rounds of eviction before the rest counts as no space.
+  private static var evictionRounds: Int { 2 }
+
+  public init(_ hashes: [BlockHash]) {
+    self.hashes = hashes
+    outcomes = Array(repeating: .noSpace, count: hashes.count)
+  }
+
+  /// Outcomes in the order of the hashes.
+  public mutating func step<M: SharedMemory & ~Copyable>(
+    _ memory: inout M, _ client: inout StoreClient
+  ) -> Step<[PutOutcome]> {
+    switch state {
+    case .space:
+      findSpace(&client)
+      return .sync
+    case .claim(var claim):
+      switch claim.step(&memory, &client) {
+      case .done(let found):
+        mayClaim = found
+        state = .space
+      case .sync: state = .claim(claim)
+      case .wait(let nanoseconds):
+        state = .claim(claim)
+        return .wait(nanoseconds: nanoseconds)
+      }
+      return .sync
+    case .evict(var evict):
+      switch evict.step(&memory, &client) {
+      case .done: state = .space
+      case .sync: state = .evict(evict)
+      case .wait(let nanoseconds):
+        state = .evict(evict)
+        return .wait(nanoseconds: nanoseconds)
+      }
+      return .sync
+    case .group:
+      guard !pending.isEmpty else { return .done(finished(&client)) }
+      takeGroup(client.geometry)
+      state = .lock
+      return .sync
+    case .lock:
+      switch lock.acquire(&memory, &client) {
+      case .done: state = .probe
+      case .sync: break
+      case .wait(let nanoseconds): return .wait(nanoseconds: nanoseconds)
+      }
+      return .sync
+    case .probe:
+      guard case .done = probe.step(&memory, client.geometry) else { return .sync }
+      reserve(&memory, client)
+      state = .release
+      return .sync
+    case .release:
+      lock.release(&memory, &client)
+      state = .group
+      return .sync
+    }
+  }
+
+  /// Sets blocks aside for all hashes, or for as many as can be had.
+  private mutating func findSpace(_ client: inout StoreClient) {
+    while supply.count < hashes.count, let block = client.heap.take() { supply.append(block) }
+    let missing = hashes.count - supply.count
+    if missing > 0, mayClaim {
+      state = .claim(ClaimChunk(client.geometry))
+      return
+    }
+    if missing > 0, evictions < Self.evictionRounds {
+      evictions += 1
+      let pins = client.pins
+      let victims = client.heap.eldest(max(missing, Self.evictionBatch)) {
+        !pins.isPinned(block: $0, generation: $1)
+      }
+      if !victims.isEmpty {
+        state = .evict(Evict(victims, client.geometry))
+        return
+      }
+    }
+    client.counters.allocationFailures += missing
+    let geometry = client.geometry
+    pending = hashes.indices.sorted {
+      (geometry.shard(of: hashes[$0]), $0) < (geometry.shard(of: hashes[$1]), $1)
+    }
+    state = .group
+  }
+
+  private mutating func takeGroup(_ geometry: PoolGeometry) {
+    var shards: [UInt16] = []
+    var end = 0
+    while end < pending.count {
+      let shard = UInt16(geometry.shard(of: hashes[pending[end]]))
+      if shards.last != shard {
+        if shards.count == PoolGeometry.lockSetLimit { break }
+        shards.append(shard)
+      }
+      end += 1
+    }
+    group = Array(pending[..<end])
+    pending.removeFirst(end)
+    lock = LockSet(shards)
+    probe = Probe(group.map { hashes[$0] }[...])
+  }
+
+  /// Writes RESERVED entries into the vacancies that the probe found.
+  private mutating func reserve<M: SharedMemory & ~Copyable>(
+    _ memory: inout M, _ client: StoreClient
+  ) {
+    var taken: Set<Int> = []
+    var reserved: [BlockHash: Int] = [:]
+    var writes: [LineWrite] = []
+    // A hash whose vacancy another one took is probed again in a later group.
+    var again: [Int] = []
+    for (index, finding) in zip(group, probe.findings) {
+      switch finding {
+      case .entry(let entry, _):
+        outcomes[index] = entry.state == .ready ? .exists : .inFlight
+      case .absent(let vacant):
+        if reserved[hashes[index]] != nil {
+          outcomes[index] = .inFlight
+          continue
+        }
+        guard vacant >= 0, !supply.isEmpty else { continue }
+        guard taken.insert(vacant).inserted else {
+          again.append(index)
+          continue
+        }
+        let (block, generation) = supply.removeLast()
+        let entry = IndexEntry(
+          state: .reserved, node: client.node, generation: generation, hash: hashes[index],
+          block: block)
+        writes.append(LineWrite(entry.line, at: client.geometry.entry(vacant)))
+        reserved[hashes[index]] = index
+        outcomes[index] = .reserved(
+          Reservation(
+            hash: hashes[index], block: block, generation: generation, slot: vacant))
+      }
+    }
+    memory.writeLines(writes)
+    pending.insert(contentsOf: again, at: 0)
+  }
+
+  private mutating func finished(_ client: inout StoreClient) -> [PutOutcome] {
+    for (block, _) in supply { client.heap.give(block) }
+    supply = []
+    return outcomes
+  }
+}

@@ -1,0 +1,23 @@
+// The requests a run offers, the same to every system.
+
+import EventKernel
+
+/// One request as offered.
+///
+/// `promptIDs[i]` identifies the prompt's tokens `[i·T, (i+1)·T)` *and all before them* (T =
+/// `RequestStream.blockTokens`), so equal ids mean equal prefixes; the last may be partial.
+public struct OfferedRequest: Sendable {
+  public var arrival: SimTime
+  public var inputTokens: Int
+  public var outputTokens: Int
+  public var promptIDs: [UInt64]
+}
+
+/// All requests of a run in order of arrival.
+public struct RequestStream: Sendable {
+  /// Tokens per prompt id.
+  public var blockTokens: Int
+  public var requests: [OfferedRequest]
+  /// Set for closed-loop arrivals: requests in flight at once; arrival times are then ignored.
+  public var concurrency: Int?
+}

@@ -1,0 +1,185 @@
+// A workload written back as a file, every default filled in.
+
+import JSONText
+import Rack
+
+/// The file that decodes to a given workload.
+public enum ResolvedWorkload {
+  private static func number(_ value: Double, _ scale: Double) -> JSONValue {
+    // Twelve digits: enough to be exact for catalogue figures, and free of binary residue.
+    let scaled = value * scale
+    guard scaled != 0, scaled.isFinite else { return .number(scaled) }
+    var digits = 1.0
+    while abs(scaled) * digits < 1e11, digits < 1e15 { digits *= 10 }
+    return .number((scaled * digits).rounded() / digits)
+  }
+
+  public static func json(_ workload: Workload) -> JSONValue {
+    var members: [(key: String, value: JSONNode)] = [
+      ("name", JSONNode(.string(workload.name))),
+      ("seed", JSONNode(.integer(Int(workload.seed)))),
+      ("model", JSONNode(.string(workload.model.name))),
+      ("weight_format", JSONNode(.string(workload.weightFormat.rawValue))),
+      ("kv_format", JSONNode(.string(workload.kvFormat.rawValue))),
+      ("rack", JSONNode(rack(workload.rack))), ("engine", JSONNode(engine(workload.engine))),
+      ("systems", JSONNode(.list(workload.systems.map(system)))),
+      ("baseline", JSONNode(.string(workload.baseline))),
+      ("router", JSONNode(.string(workload.router.rawValue))),
+      ("traffic", JSONNode(traffic(workload.traffic))), ("stop", JSONNode(stop(workload.stop))),
+    ]
+    if let slo = workload.slo { members.append(("slo", JSONNode(level(slo)))) }
+    members.append(("faults", JSONNode(.list([]))))
+    return .object(members)
+  }
+
+  private static func pool(_ pool: WorkerPool) -> JSONValue {
+    .object([
+      "count": .integer(pool.count), "gpu": .string(pool.gpu.name),
+      "tensor_parallel": .integer(pool.tensorParallel),
+    ])
+  }
+
+  private static func rack(_ rack: RackSpec) -> JSONValue {
+    let gb = 1e-9
+    let gib = 1.0 / 1_073_741_824
+    return .object([
+      "prefill": pool(rack.prefill), "decode": pool(rack.decode),
+      "nic": .object([
+        "tx_gbps": number(rack.nic.txBandwidth, gb), "rx_gbps": number(rack.nic.rxBandwidth, gb),
+        "latency_us": number(rack.nic.latencySeconds, 1e6),
+        "gpudirect": .bool(rack.nic.gpuDirect),
+      ]),
+      "pcie": pcie(rack),
+      "dram": .object([
+        "read_gbps": number(rack.dram.readBandwidth, gb),
+        "write_gbps": number(rack.dram.writeBandwidth, gb),
+        "capacity_gib": number(Double(rack.dram.capacityBytes), gib),
+      ]),
+      "cxl": .object([
+        "devices": .integer(rack.cxl.devices),
+        "capacity_gib": number(Double(rack.cxl.capacityBytes), gib),
+        "device_read_gbps": number(rack.cxl.deviceReadBandwidth, gb),
+        "device_write_gbps": number(rack.cxl.deviceWriteBandwidth, gb),
+        "adapter_read_gbps": number(rack.cxl.adapterReadBandwidth, gb),
+        "adapter_write_gbps": number(rack.cxl.adapterWriteBandwidth, gb),
+        "gpu_dma_gbps": number(rack.cxl.gpuDMABandwidth, gb),
+        "latency_ns": number(rack.cxl.latencySeconds, 1e9),
+        "pipelined_read_ns": number(rack.cxl.pipelinedReadSeconds, 1e9),
+        "pipelined_write_ns": number(rack.cxl.pipelinedWriteSeconds, 1e9),
+      ]),
+      "rdma_engine": .object([
+        "descriptor_ns": number(rack.rdmaEngine.descriptorSeconds, 1e9),
+        "bandwidth_gbps": number(rack.rdmaEngine.bandwidth, gb),
+        "exponent": .number(rack.rdmaEngine.exponent),
+      ]),
+    ])
+  }
+
+  /// `gpu_gbps` sets both pools, so it stands only where they agree.
+  private static func pcie(_ rack: RackSpec) -> JSONValue {
+    var members: [(key: String, value: JSONNode)] = [
+      ("duplex_factor", JSONNode(.number(rack.pcie.duplexFactor)))
+    ]
+    if rack.prefill.gpu.pcieBandwidth == rack.decode.gpu.pcieBandwidth {
+      members.append(("gpu_gbps", JSONNode(number(rack.prefill.gpu.pcieBandwidth, 1e-9))))
+    }
+    return .object(members)
+  }
+
+  private static func engine(_ engine: EngineSpec) -> JSONValue {
+    .object([
+      "block_tokens": .integer(engine.blockTokens),
+      "max_batched_tokens": .integer(engine.maxBatchedTokens),
+      "max_sequences": .integer(engine.maxSequences),
+      "gpu_memory_utilization": .number(engine.gpuMemoryUtilization),
+      "watermark": .number(engine.watermark),
+      "step_overhead_ms": number(engine.stepOverheadSeconds, 1e3),
+      "frontend_ms": number(engine.frontendSeconds, 1e3),
+    ])
+  }
+
+  private static func system(_ system: SystemSpec) -> JSONValue {
+    let all: [String: JSONValue] = [
+      "block_tokens": .integer(system.blockTokens),
+      "cache_gib": number(Double(system.cacheBytes), 1.0 / 1_073_741_824),
+      "launch_ms": number(system.launchSeconds, 1e3),
+      "copy_launch_us": number(system.copyLaunchSeconds, 1e6),
+      "synchronous_load": .bool(system.synchronousLoad),
+      "synchronous_save": .bool(system.synchronousSave),
+      "hold_until_sent": .bool(system.holdUntilSent), "layerwise": .bool(system.layerwise),
+      "write_batch_blocks": .integer(system.writeBatchBlocks),
+      "poll_us": number(system.pollSeconds, 1e6),
+    ]
+    var members: [(key: String, value: JSONNode)] = [
+      ("base", JSONNode(.string(system.base.rawValue))),
+      ("name", JSONNode(.string(system.name))),
+    ]
+    for key in system.base.parameters {
+      if let value = all[key] { members.append((key, JSONNode(value))) }
+    }
+    return .object(members)
+  }
+
+  private static func traffic(_ traffic: Traffic) -> JSONValue {
+    var members: [(key: String, value: JSONNode)]
+    switch traffic.source {
+    case .fixed(let input, let output):
+      members = [
+        ("kind", JSONNode(.string("static"))), ("input_tokens", JSONNode(.integer(input))),
+        ("output_tokens", JSONNode(.integer(output))),
+      ]
+    case .synthetic(let spec):
+      members = [
+        ("kind", JSONNode(.string("synthetic"))),
+        ("input_tokens", JSONNode(.number(spec.inputTokens))),
+        ("input_tokens_std", JSONNode(.number(spec.inputTokensDeviation))),
+        ("output_tokens", JSONNode(.number(spec.outputTokens))),
+        ("output_tokens_std", JSONNode(.number(spec.outputTokensDeviation))),
+        ("unique_tokens", JSONNode(.number(spec.uniqueTokens))),
+        ("unique_tokens_std", JSONNode(.number(spec.uniqueTokensDeviation))),
+        ("prefix_groups", JSONNode(.integer(spec.prefixGroups))),
+        ("block_tokens", JSONNode(.integer(spec.blockTokens))),
+      ]
+    case .trace(let spec):
+      members = [
+        ("kind", JSONNode(.string("trace"))), ("file", JSONNode(.string(spec.path))),
+        ("speedup", JSONNode(.number(spec.speedup))),
+        ("smear_ms", JSONNode(number(spec.smearSeconds, 1e3))),
+        ("block_tokens", JSONNode(.integer(spec.blockTokens))),
+      ]
+    }
+    members.append(("arrivals", JSONNode(arrivals(traffic.arrivals))))
+    return .object(members)
+  }
+
+  private static func arrivals(_ arrivals: Traffic.Arrivals) -> JSONValue {
+    switch arrivals {
+    case .poisson(let rate):
+      .object(["process": .string("poisson"), "rate_rps": .number(rate)])
+    case .gamma(let rate, let burstiness):
+      .object([
+        "process": .string("gamma"), "rate_rps": .number(rate), "burstiness": .number(burstiness),
+      ])
+    case .deterministic(let rate):
+      .object(["process": .string("deterministic"), "rate_rps": .number(rate)])
+    case .closedLoop(let concurrency):
+      .object(["process": .string("closed_loop"), "concurrency": .integer(concurrency)])
+    case .recorded: .object(["process": .string("recorded")])
+    }
+  }
+
+  private static func stop(_ stop: StopRule) -> JSONValue {
+    var members: [(key: String, value: JSONNode)] = []
+    if let requests = stop.requests { members.append(("requests", JSONNode(.integer(requests)))) }
+    members.append(("warmup_requests", JSONNode(.integer(stop.warmupRequests))))
+    return .object(members)
+  }
+
+  private static func level(_ level: ServiceLevel) -> JSONValue {
+    let limits = [
+      ("ttft_ms", level.ttftSeconds), ("tpot_ms", level.tpotSeconds), ("e2e_ms", level.e2eSeconds),
+    ]
+    return .object(
+      limits.compactMap { key, limit in limit.map { (key, JSONNode(number($0, 1e3))) } })
+  }
+}

@@ -1,0 +1,154 @@
+// A workload as resolved: every default filled in, every catalogue name replaced by numbers.
+
+import Rack
+
+/// One validated workload file, ready to run.
+public struct Workload: Sendable {
+  public var name: String
+  public var seed: UInt64
+  public var model: ModelSpec
+  public var weightFormat: NumberFormat
+  public var kvFormat: NumberFormat
+  public var rack: RackSpec
+  public var engine: EngineSpec
+  public var systems: [SystemSpec]
+  /// Name of the system that ratios refer to; one of `systems`.
+  public var baseline: String
+  public var router: RouterKind
+  public var traffic: Traffic
+  public var stop: StopRule
+  public var slo: ServiceLevel?
+
+  /// Bytes of KV per token over all layers and ranks.
+  public var kvBytesPerToken: Int { model.kvBytesPerToken(elementBytes: kvFormat.bytes) }
+}
+
+/// The engine's scheduler settings, named as vLLM names them.
+public struct EngineSpec: Hashable, Sendable {
+  /// Tokens per KV block (vLLM `block_size`).
+  public var blockTokens: Int
+  /// Token budget of one step (vLLM `max_num_batched_tokens`).
+  public var maxBatchedTokens: Int
+  /// Sequences in one batch (vLLM `max_num_seqs`).
+  public var maxSequences: Int
+  /// Share of GPU memory for weights, activations and KV (vLLM `gpu_memory_utilization`).
+  public var gpuMemoryUtilization: Double
+  /// Share of KV blocks kept free when a request is admitted (vLLM `watermark`).
+  public var watermark: Double
+  /// Fixed time of every step beside the kernels, seconds.
+  public var stepOverheadSeconds: Double
+  /// Time from arrival to the engine's queue: tokenisation, HTTP, routing, seconds.
+  public var frontendSeconds: Double
+}
+
+/// How requests are given to workers.
+public enum RouterKind: String, CaseIterable, Sendable {
+  case roundRobin = "round_robin"
+  case leastLoaded = "least_loaded"
+}
+
+/// The systems that can be compared; `SystemSpec.base` picks one.
+public enum SystemKind: String, CaseIterable, Sendable {
+  case aggregated, nixl, lmcache
+  case tractNoCache = "tract-nocache"
+  case tract, ideal
+}
+
+/// One system under comparison: a connector and its mechanisms, each switchable.
+public struct SystemSpec: Hashable, Sendable {
+  public var name: String
+  public var base: SystemKind
+  /// Tokens per transferred and cached block; a multiple of the engine's block is not required.
+  public var blockTokens: Int
+  /// Capacity of the prefix cache, bytes: per node for `lmcache`, for the rack for `tract`.
+  public var cacheBytes: Int
+  /// Time to launch one RDMA transfer request, seconds (nixl, lmcache).
+  public var launchSeconds: Double
+  /// Time to launch the copy of one block between GPU and host or CXL memory, seconds.
+  public var copyLaunchSeconds: Double
+  /// Whether the engine stalls while cached blocks are loaded into the GPU.
+  public var synchronousLoad: Bool
+  /// Whether the engine stalls while new blocks are saved.
+  public var synchronousSave: Bool
+  /// Whether GPU blocks stay allocated on the prefill side until the last byte has left.
+  public var holdUntilSent: Bool
+  /// Whether KV leaves layer by layer while the step still computes.
+  public var layerwise: Bool
+  /// Blocks published together after one KV write (tract).
+  public var writeBatchBlocks: Int
+  /// Interval between polls of a lock grant or of an entry awaited, seconds (tract).
+  public var pollSeconds: Double
+}
+
+/// What arrives.
+public struct Traffic: Sendable {
+  public var source: Source
+  public var arrivals: Arrivals
+
+  public enum Source: Sendable {
+    /// Every request alike; no two share a prefix.
+    case fixed(inputTokens: Int, outputTokens: Int)
+    case synthetic(SyntheticSpec)
+    case trace(TraceSpec)
+  }
+
+  /// Lengths drawn from normal distributions, prompts from prefix groups.
+  public struct SyntheticSpec: Hashable, Sendable {
+    public var inputTokens: Double
+    public var inputTokensDeviation: Double
+    public var outputTokens: Double
+    public var outputTokensDeviation: Double
+    /// Tokens at the end of a prompt that no other prompt shares.
+    public var uniqueTokens: Double
+    public var uniqueTokensDeviation: Double
+    /// Number of shared prefixes; each prompt continues one, chosen uniformly.
+    public var prefixGroups: Int
+    /// Granularity at which prompts are identified, tokens.
+    public var blockTokens: Int
+  }
+
+  public struct TraceSpec: Hashable, Sendable {
+    public var path: String
+    /// Divides recorded time gaps.
+    public var speedup: Double
+    /// Recorded times are spread uniformly over this span, seconds; 0 keeps them.
+    public var smearSeconds: Double
+    /// Tokens per `hash_ids` entry.
+    public var blockTokens: Int
+
+    public init(
+      path: String, speedup: Double = 1, smearSeconds: Double = 0, blockTokens: Int = 512
+    ) {
+      self.path = path
+      self.speedup = speedup
+      self.smearSeconds = smearSeconds
+      self.blockTokens = blockTokens
+    }
+  }
+
+  public enum Arrivals: Hashable, Sendable {
+    case poisson(ratePerSecond: Double)
+    /// Gamma renewal process; burstiness is the shape, 1 is Poisson, below 1 burstier.
+    case gamma(ratePerSecond: Double, burstiness: Double)
+    case deterministic(ratePerSecond: Double)
+    /// This many requests in flight, the next as one ends.
+    case closedLoop(concurrency: Int)
+    /// As the trace recorded them.
+    case recorded
+  }
+}
+
+/// When a run ends and which requests count.
+public struct StopRule: Hashable, Sendable {
+  /// Requests offered; nil offers the whole trace.
+  public var requests: Int?
+  /// The first requests by arrival, left out of every metric.
+  public var warmupRequests: Int
+}
+
+/// Bounds a request must meet to count towards goodput.
+public struct ServiceLevel: Hashable, Sendable {
+  public var ttftSeconds: Double?
+  public var tpotSeconds: Double?
+  public var e2eSeconds: Double?
+}

@@ -1,0 +1,132 @@
+// The `rack` part of a workload file: a preset, any part of it replaced or adjusted.
+
+import JSONText
+import Rack
+
+extension WorkloadDecoder {
+  /// Rates in `_gbps` keys are GB/s: 1e9 bytes per second.
+  private static var gb: Double { 1e9 }
+  private static var rates: ClosedRange<Double> { 0...1e6 }
+  private static var gib: Double { 1_073_741_824 }
+
+  func rack(_ reader: ObjectReader) -> RackSpec? {
+    defer { reader.finish() }
+    let preset = reader.string("preset", default: "tract-testbed")
+    guard var rack = catalogue.rack(preset) else {
+      unknown(reader, "preset", preset, catalogue.rackNames)
+      return nil
+    }
+    pool(reader.object("prefill"), &rack.prefill)
+    pool(reader.object("decode"), &rack.decode)
+    nic(reader.object("nic"), &rack.nic)
+    let pcie = reader.object("pcie")
+    rack.pcie.duplexFactor = pcie.number(
+      "duplex_factor", default: rack.pcie.duplexFactor, in: 1...2)
+    if let bandwidth = pcie.optionalNumber("gpu_gbps", in: Self.rates, open: true) {
+      rack.prefill.gpu.pcieBandwidth = bandwidth * Self.gb
+      rack.decode.gpu.pcieBandwidth = bandwidth * Self.gb
+    }
+    pcie.finish()
+    dram(reader.object("dram"), &rack.dram)
+    cxl(reader.object("cxl"), &rack.cxl)
+    engine(reader.object("rdma_engine"), &rack.rdmaEngine)
+    return rack
+  }
+
+  private func unknown(
+    _ reader: ObjectReader, _ key: String, _ name: String, _ names: [String]
+  ) {
+    reader.report(
+      key, "unknown name \"\(name)\"; the catalogue has \(names.joined(separator: ", "))")
+  }
+
+  private func bandwidth(_ reader: ObjectReader, _ key: String, _ value: inout Double) {
+    if let rate = reader.optionalNumber(key, in: Self.rates, open: true) { value = rate * Self.gb }
+  }
+
+  /// Replaces `value` by the entry the section's `preset` names, if it names one.
+  private func preset<T>(
+    _ reader: ObjectReader, _ section: Catalogue.Section, _ value: inout T,
+    _ lookup: (String) -> T?
+  ) {
+    guard reader.node("preset") != nil else { return }
+    let name = reader.string("preset", default: "")
+    if let found = lookup(name) {
+      value = found
+    } else {
+      unknown(reader, "preset", name, catalogue.names(in: section))
+    }
+  }
+
+  private func pool(_ reader: ObjectReader, _ pool: inout WorkerPool) {
+    defer { reader.finish() }
+    pool.count = reader.integer("count", default: pool.count, in: 1...1024)
+    let name = reader.string("gpu", default: pool.gpu.name)
+    if let gpu = catalogue.gpu(name) {
+      pool.gpu = gpu
+    } else {
+      unknown(reader, "gpu", name, catalogue.names(in: .gpu))
+    }
+    pool.tensorParallel = reader.integer(
+      "tensor_parallel", default: pool.tensorParallel, in: 1...8)
+    let sizes = [1] + pool.gpu.allReduce.keys.sorted()
+    if !sizes.contains(pool.tensorParallel) {
+      let allowed = sizes.map(String.init).joined(separator: ", ")
+      reader.report(
+        "tensor_parallel",
+        "\(pool.gpu.name) has no all-reduce measurement for \(pool.tensorParallel) ranks; "
+          + "allowed are \(allowed)")
+      pool.tensorParallel = 1
+    }
+  }
+
+  private func nic(_ reader: ObjectReader, _ nic: inout NICSpec) {
+    defer { reader.finish() }
+    preset(reader, .nic, &nic, catalogue.nic)
+    bandwidth(reader, "tx_gbps", &nic.txBandwidth)
+    bandwidth(reader, "rx_gbps", &nic.rxBandwidth)
+    nic.latencySeconds =
+      reader.number("latency_us", default: nic.latencySeconds * 1e6, in: 0...1e6) / 1e6
+    nic.gpuDirect = reader.bool("gpudirect", default: nic.gpuDirect)
+  }
+
+  private func dram(_ reader: ObjectReader, _ dram: inout DRAMSpec) {
+    defer { reader.finish() }
+    preset(reader, .dram, &dram, catalogue.dram)
+    bandwidth(reader, "read_gbps", &dram.readBandwidth)
+    bandwidth(reader, "write_gbps", &dram.writeBandwidth)
+    if let capacity = reader.optionalNumber("capacity_gib", in: 0...1e6, open: true) {
+      dram.capacityBytes = Int(capacity * Self.gib)
+    }
+  }
+
+  private func cxl(_ reader: ObjectReader, _ cxl: inout CXLSpec) {
+    defer { reader.finish() }
+    preset(reader, .cxl, &cxl, catalogue.cxl)
+    cxl.devices = reader.integer("devices", default: cxl.devices, in: 1...256)
+    if let capacity = reader.optionalNumber("capacity_gib", in: 0...1e6, open: true) {
+      cxl.capacityBytes = Int(capacity * Self.gib)
+    }
+    bandwidth(reader, "device_read_gbps", &cxl.deviceReadBandwidth)
+    bandwidth(reader, "device_write_gbps", &cxl.deviceWriteBandwidth)
+    bandwidth(reader, "adapter_read_gbps", &cxl.adapterReadBandwidth)
+    bandwidth(reader, "adapter_write_gbps", &cxl.adapterWriteBandwidth)
+    bandwidth(reader, "gpu_dma_gbps", &cxl.gpuDMABandwidth)
+    func nanoseconds(_ key: String, _ value: inout Double) {
+      if let ns = reader.optionalNumber(key, in: 0...1e6, open: true) { value = ns * 1e-9 }
+    }
+    nanoseconds("latency_ns", &cxl.latencySeconds)
+    nanoseconds("pipelined_read_ns", &cxl.pipelinedReadSeconds)
+    nanoseconds("pipelined_write_ns", &cxl.pipelinedWriteSeconds)
+  }
+
+  private func engine(_ reader: ObjectReader, _ engine: inout TransferEngineSpec) {
+    defer { reader.finish() }
+    preset(reader, .transferEngine, &engine, catalogue.transferEngine)
+    if let ns = reader.optionalNumber("descriptor_ns", in: 0...1e9, open: true) {
+      engine.descriptorSeconds = ns * 1e-9
+    }
+    bandwidth(reader, "bandwidth_gbps", &engine.bandwidth)
+    engine.exponent = reader.number("exponent", default: engine.exponent, in: 1...100)
+  }
+}

@@ -1,0 +1,138 @@
+// The `systems` part of a workload file: which mechanisms each base has, and their defaults.
+
+import JSONText
+import Rack
+
+extension SystemKind {
+  /// Parameters a system of this kind understands, beside `base` and `name`.
+  public var parameters: [String] {
+    switch self {
+    case .aggregated, .ideal: ["block_tokens"]
+    case .nixl: ["block_tokens", "launch_ms", "hold_until_sent"]
+    case .lmcache:
+      [
+        "block_tokens", "cache_gib", "launch_ms", "copy_launch_us", "synchronous_load",
+        "synchronous_save", "hold_until_sent", "layerwise",
+      ]
+    case .tract, .tractNoCache:
+      [
+        "block_tokens", "cache_gib", "copy_launch_us", "synchronous_load", "synchronous_save",
+        "hold_until_sent", "layerwise", "write_batch_blocks", "poll_us",
+      ]
+    }
+  }
+}
+
+extension WorkloadDecoder {
+  func systems(_ root: ObjectReader, capacity rack: RackSpec?) -> [SystemSpec] {
+    guard let node = root.node("systems") else {
+      root.report("systems", "is missing; e.g. [\"nixl\", \"tract\"]")
+      return []
+    }
+    guard case .array(let elements) = node.value, !elements.isEmpty else {
+      root.report("systems", "expected an array of at least one system, found \(node.value.kind)")
+      return []
+    }
+    var systems: [SystemSpec] = []
+    for (index, element) in elements.enumerated() {
+      let path = "$.systems[\(index)]"
+      guard let system = system(element, path: path, rack: rack) else { continue }
+      if systems.contains(where: { $0.name == system.name }) {
+        log.add(
+          line: element.line, path: path,
+          "a system named \"\(system.name)\" stands there already; give this one another \"name\"")
+      }
+      systems.append(system)
+    }
+    return systems
+  }
+
+  private func system(_ node: JSONNode, path: String, rack: RackSpec?) -> SystemSpec? {
+    if case .string(let name) = node.value {
+      guard let base = SystemKind(rawValue: name) else {
+        unknownBase(node, path, name)
+        return nil
+      }
+      return defaults(base, name: name)
+    }
+    let reader = ObjectReader(node, path: path, line: node.line, log: log)
+    guard let baseName = reader.requiredString("base") else {
+      reader.finish()
+      return nil
+    }
+    guard let base = SystemKind(rawValue: baseName) else {
+      unknownBase(node, "\(path).base", baseName)
+      return nil
+    }
+    var system = defaults(base, name: reader.string("name", default: baseName))
+    for key in base.parameters { read(key, reader, &system) }
+    reader.finish()
+    check(system, reader, rack)
+    return system
+  }
+
+  private func unknownBase(_ node: JSONNode, _ path: String, _ name: String) {
+    let bases = SystemKind.allCases.map(\.rawValue).joined(separator: ", ")
+    log.add(line: node.line, path: path, "unknown system \"\(name)\"; there are \(bases)")
+  }
+
+  /// A system as its base defines it.
+  ///
+  /// LMCache's vLLM connector waits for loads before the step that needs them; saves go to a
+  /// background thread. TraCT's paper does not say; its loads are taken as asynchronous. Both
+  /// choices are assumed and can be switched.
+  func defaults(_ base: SystemKind, name: String) -> SystemSpec {
+    SystemSpec(
+      name: name, base: base, blockTokens: 64, cacheBytes: 48 << 30,
+      launchSeconds: catalogue.software("nixl_launch"),
+      copyLaunchSeconds: catalogue.software("gpu_copy_launch"),
+      synchronousLoad: base == .lmcache, synchronousSave: false, holdUntilSent: true,
+      layerwise: false, writeBatchBlocks: Int(catalogue.software("write_batch")),
+      pollSeconds: catalogue.software("store_poll"))
+  }
+
+  private func read(_ key: String, _ reader: ObjectReader, _ system: inout SystemSpec) {
+    switch key {
+    case "block_tokens":
+      system.blockTokens = reader.integer(key, default: system.blockTokens, in: 1...65_536)
+    case "cache_gib":
+      if let gib = reader.optionalNumber(key, in: 0...1e6, open: true) {
+        system.cacheBytes = Int(gib * 1_073_741_824)
+      }
+    case "launch_ms":
+      system.launchSeconds =
+        reader.number(key, default: system.launchSeconds * 1e3, in: 0...1e6) / 1e3
+    case "copy_launch_us":
+      system.copyLaunchSeconds =
+        reader.number(key, default: system.copyLaunchSeconds * 1e6, in: 0...1e9) / 1e6
+    case "poll_us":
+      system.pollSeconds =
+        reader.number(key, default: system.pollSeconds * 1e6, in: 0...1e9, open: true) / 1e6
+    case "write_batch_blocks":
+      system.writeBatchBlocks =
+        reader.integer(key, default: system.writeBatchBlocks, in: 1...1_000_000)
+    case "synchronous_load":
+      system.synchronousLoad = reader.bool(key, default: system.synchronousLoad)
+    case "synchronous_save":
+      system.synchronousSave = reader.bool(key, default: system.synchronousSave)
+    case "hold_until_sent":
+      system.holdUntilSent = reader.bool(key, default: system.holdUntilSent)
+    case "layerwise": system.layerwise = reader.bool(key, default: system.layerwise)
+    default: preconditionFailure("the parameter \(key) has no reader")
+    }
+  }
+
+  private func check(_ system: SystemSpec, _ reader: ObjectReader, _ rack: RackSpec?) {
+    guard let rack else { return }
+    let limit: (Int, String)? =
+      switch system.base {
+      case .lmcache: (rack.dram.capacityBytes, "the host's DRAM")
+      case .tract, .tractNoCache: (rack.cxl.capacityBytes, "the CXL pool")
+      default: nil
+      }
+    if let (bytes, what) = limit, system.cacheBytes > bytes {
+      reader.report(
+        "cache_gib", "\(system.cacheBytes >> 30) GiB is more than \(what) holds (\(bytes >> 30) GiB)")
+    }
+  }
+}

@@ -1,0 +1,224 @@
+// From JSON to a `Workload`: names, traffic and rules; racks and systems have their own files.
+
+import JSONText
+import Rack
+
+/// Decodes one workload, reporting into a log.
+struct WorkloadDecoder {
+  let log: ProblemLog
+  let folder: String
+  let catalogue = Catalogue.builtIn
+
+  /// Largest values accepted; beyond them integer time or memory would overflow.
+  static let countLimit = 100_000_000
+  static let tokenLimit = 10_000_000
+
+  func workload(_ root: JSONNode) -> Workload? {
+    let reader = ObjectReader(root, path: "$", line: root.line, log: log)
+    _ = reader.node("$schema")
+    let name = reader.requiredString("name") ?? ""
+    let seed = reader.integer("seed", default: 1, in: 0...Int.max)
+    let model = model(reader)
+    let weights = reader.choice("weight_format", default: NumberFormat.bf16)
+    let kv = reader.choice("kv_format", default: NumberFormat.bf16)
+    let rack = rack(reader.object("rack"))
+    let engine = engine(reader.object("engine"), tensorParallel: rack?.decode.tensorParallel ?? 1)
+    let systems = systems(reader, capacity: rack)
+    let baseline = reader.string("baseline", default: systems.first?.name ?? "")
+    if !systems.isEmpty, !systems.contains(where: { $0.name == baseline }) {
+      let names = systems.map { "\"\($0.name)\"" }.joined(separator: ", ")
+      reader.report("baseline", "no system is named \"\(baseline)\"; there are \(names)")
+    }
+    let router = reader.choice("router", default: RouterKind.roundRobin)
+    let traffic = traffic(reader)
+    let stop = stop(reader.object("stop"), traffic: traffic)
+    let slo = reader.has("slo") ? serviceLevel(reader.object("slo")) : nil
+    if case .array(let faults)? = reader.node("faults")?.value, !faults.isEmpty {
+      reader.report("faults", "fault events are not supported by this version; leave the list empty")
+    } else if let faults = reader.node("faults"), case .array = faults.value {
+    } else if let faults = reader.node("faults") {
+      reader.report("faults", "expected an array, found \(faults.value.kind)")
+    }
+    reader.finish()
+    guard let model, let rack, let traffic else { return nil }
+    let workload = Workload(
+      name: name, seed: UInt64(seed), model: model, weightFormat: weights, kvFormat: kv,
+      rack: rack, engine: engine, systems: systems, baseline: baseline, router: router,
+      traffic: traffic, stop: stop, slo: slo)
+    checkMemory(workload, reader)
+    return workload
+  }
+
+  // MARK: Model and engine
+
+  private func model(_ reader: ObjectReader) -> ModelSpec? {
+    guard let name = reader.requiredString("model") else { return nil }
+    guard let model = catalogue.model(name) else {
+      let names = catalogue.names(in: .model).joined(separator: ", ")
+      reader.report("model", "unknown model \"\(name)\"; the catalogue has \(names)")
+      return nil
+    }
+    return model
+  }
+
+  private func engine(_ reader: ObjectReader, tensorParallel: Int) -> EngineSpec {
+    defer { reader.finish() }
+    // Fitted on held-out vLLM runs; none was needed on one GPU.
+    let overhead =
+      [2, 4, 8].contains(tensorParallel)
+      ? catalogue.software("step_overhead_tp\(tensorParallel)") * 1e3 : 0
+    return EngineSpec(
+      blockTokens: reader.integer("block_tokens", default: 16, in: 1...8192),
+      maxBatchedTokens: reader.integer(
+        "max_batched_tokens", default: 8192, in: 1...Self.tokenLimit),
+      maxSequences: reader.integer("max_sequences", default: 256, in: 1...65_536),
+      gpuMemoryUtilization: reader.number(
+        "gpu_memory_utilization", default: 0.9, in: 0...1, open: true),
+      watermark: reader.number("watermark", default: 0.01, in: 0...0.5),
+      stepOverheadSeconds: reader.number("step_overhead_ms", default: overhead, in: 0...1e4) / 1e3,
+      frontendSeconds: reader.number("frontend_ms", default: 0, in: 0...1e6) / 1e3)
+  }
+
+  /// A rack that cannot hold the model, or a request, is found before anything runs.
+  private func checkMemory(_ workload: Workload, _ reader: ObjectReader) {
+    let reserve = Int(catalogue.software("activation_reserve"))
+    for (name, pool) in [("prefill", workload.rack.prefill), ("decode", workload.rack.decode)] {
+      let ranks = pool.tensorParallel
+      if workload.model.kvHeads % ranks != 0 && ranks % workload.model.kvHeads != 0
+        || workload.model.heads % ranks != 0
+      {
+        reader.report(
+          "rack", "\(name): \(ranks) ranks cannot share \(workload.model.heads) heads evenly")
+      }
+      let free = MemoryFit.kvBytes(
+        pool: pool, model: workload.model, weights: workload.weightFormat,
+        utilization: workload.engine.gpuMemoryUtilization, reserveBytes: reserve)
+      let block = workload.engine.blockTokens * workload.kvBytesPerToken
+      guard free < block else { continue }
+      let needed = workload.model.parameters * workload.weightFormat.bytes
+      reader.report(
+        "rack",
+        "\(name): \(ranks) × \(pool.gpu.name) cannot hold \(workload.model.name): weights take "
+          + "\(needed / 1_000_000_000) GB; use more tensor_parallel ranks, a larger GPU or fp8")
+    }
+  }
+
+  // MARK: Traffic
+
+  private enum TrafficKind: String, CaseIterable { case fixed = "static", synthetic, trace }
+  private enum ArrivalKind: String, CaseIterable {
+    case poisson, gamma, deterministic, recorded
+    case closedLoop = "closed_loop"
+  }
+
+  private func traffic(_ root: ObjectReader) -> Traffic? {
+    guard root.has("traffic") else {
+      _ = root.node("traffic")
+      root.report("traffic", "is missing; say what arrives")
+      return nil
+    }
+    let reader = root.object("traffic")
+    defer { reader.finish() }
+    let tokens = 1...Self.tokenLimit
+    let source: Traffic.Source?
+    switch reader.choice("kind", default: TrafficKind.fixed) {
+    case .fixed:
+      let input = reader.requiredInteger("input_tokens", in: tokens)
+      let output = reader.requiredInteger("output_tokens", in: tokens)
+      if let input, let output {
+        source = .fixed(inputTokens: input, outputTokens: output)
+      } else {
+        source = nil
+      }
+    case .synthetic: source = synthetic(reader)
+    case .trace:
+      let limit = 1e6
+      let file = reader.requiredString("file")
+      let spec = Traffic.TraceSpec(
+        path: file.map { $0.hasPrefix("/") || folder.isEmpty ? $0 : "\(folder)/\($0)" } ?? "",
+        speedup: reader.number("speedup", default: 1, in: 0...limit, open: true),
+        smearSeconds: reader.number("smear_ms", default: 0, in: 0...limit * 1e3) / 1e3,
+        blockTokens: reader.integer("block_tokens", default: 512, in: 1...65_536))
+      source = file == nil ? nil : .trace(spec)
+    }
+    let isTrace = if case .trace = source { true } else { false }
+    let arrivals = arrivals(reader, isTrace: isTrace)
+    guard let source, let arrivals else { return nil }
+    return Traffic(source: source, arrivals: arrivals)
+  }
+
+  private func synthetic(_ reader: ObjectReader) -> Traffic.Source? {
+    let range = 1...Double(Self.tokenLimit)
+    let spread = 0...Double(Self.tokenLimit)
+    let input = reader.requiredNumber("input_tokens", in: range)
+    let output = reader.requiredNumber("output_tokens", in: range)
+    let unique = reader.requiredNumber("unique_tokens", in: range)
+    let spec = Traffic.SyntheticSpec(
+      inputTokens: input ?? 1,
+      inputTokensDeviation: reader.number("input_tokens_std", default: 0, in: spread),
+      outputTokens: output ?? 1,
+      outputTokensDeviation: reader.number("output_tokens_std", default: 0, in: spread),
+      uniqueTokens: unique ?? 1,
+      uniqueTokensDeviation: reader.number("unique_tokens_std", default: 0, in: spread),
+      prefixGroups: reader.integer("prefix_groups", default: 1, in: 1...Self.countLimit),
+      blockTokens: reader.integer("block_tokens", default: 16, in: 1...65_536))
+    guard let input, output != nil, let unique else { return nil }
+    if unique > input {
+      reader.report("unique_tokens", "is more than input_tokens; at most \(Int(input)) are allowed")
+    }
+    return .synthetic(spec)
+  }
+
+  private func arrivals(_ traffic: ObjectReader, isTrace: Bool) -> Traffic.Arrivals? {
+    guard traffic.has("arrivals") else {
+      _ = traffic.node("arrivals")
+      if isTrace { return .recorded }
+      traffic.report("arrivals", "is missing; e.g. {\"process\": \"poisson\", \"rate_rps\": 1}")
+      return nil
+    }
+    let reader = traffic.object("arrivals")
+    defer { reader.finish() }
+    switch reader.choice("process", default: ArrivalKind.poisson) {
+    case .poisson: return rate(reader).map { .poisson(ratePerSecond: $0) }
+    case .deterministic: return rate(reader).map { .deterministic(ratePerSecond: $0) }
+    case .gamma:
+      let burstiness = reader.number("burstiness", default: 1, in: 0...1e6, open: true)
+      return rate(reader).map { .gamma(ratePerSecond: $0, burstiness: burstiness) }
+    case .closedLoop:
+      return reader.requiredInteger("concurrency", in: 1...Self.countLimit)
+        .map { .closedLoop(concurrency: $0) }
+    case .recorded:
+      if isTrace { return .recorded }
+      reader.report("process", "only a trace has recorded arrivals; choose poisson or another")
+      return nil
+    }
+  }
+
+  private func rate(_ reader: ObjectReader) -> Double? {
+    reader.requiredNumber("rate_rps", in: 0...1e6, open: true)
+  }
+
+  private func stop(_ reader: ObjectReader, traffic: Traffic?) -> StopRule {
+    defer { reader.finish() }
+    let requests = reader.optionalInteger("requests", in: 1...Self.countLimit)
+    let isTrace = if case .trace? = traffic?.source { true } else { false }
+    if requests == nil, !isTrace, !reader.has("requests") {
+      reader.report("requests", "is missing; only a trace ends by itself")
+    }
+    let warmup = reader.integer("warmup_requests", default: 0, in: 0...Self.countLimit)
+    if let requests, warmup >= requests {
+      reader.report("warmup_requests", "\(warmup) leaves none of \(requests) requests to measure")
+    }
+    return StopRule(requests: requests, warmupRequests: warmup)
+  }
+
+  private func serviceLevel(_ reader: ObjectReader) -> ServiceLevel {
+    defer { reader.finish() }
+    func seconds(_ key: String) -> Double? {
+      reader.optionalNumber(key, in: 0...1e9, open: true).map { $0 / 1e3 }
+    }
+    return ServiceLevel(
+      ttftSeconds: seconds("ttft_ms"), tpotSeconds: seconds("tpot_ms"),
+      e2eSeconds: seconds("e2e_ms"))
+  }
+}

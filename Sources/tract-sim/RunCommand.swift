@@ -1,0 +1,51 @@
+// `tract-sim run`: the comparison.
+
+import ArgumentParser
+import JSONText
+import Report
+
+struct RunCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run", abstract: "Run workloads and compare their systems.",
+    discussion: "Without a file it runs the embedded quickstart.")
+
+  enum Format: String, CaseIterable, ExpressibleByArgument {
+    case table, vllm, json, csv
+  }
+
+  @Argument(help: "Workload files.") var files: [String] = []
+  @OptionGroup var options: WorkloadOptions
+  @Option(help: "Folder for report.json, report.csv, requests.jsonl, series.csv, workload.json.")
+  var output: String?
+  @Option(help: "What to print: \(Format.allCases.map(\.rawValue).joined(separator: ", ")).")
+  var format = Format.table
+  @Flag(help: "Draw the plots of the output folder.") var plot = false
+
+  func validate() throws {
+    if plot, output == nil { throw ValidationError("'--plot' needs '--output DIR'") }
+    if files.count > 1, output != nil {
+      throw ValidationError("'--output' takes one workload file, \(files.count) are given")
+    }
+  }
+
+  func run() throws {
+    let paths: [String?] = files.isEmpty ? [nil] : files
+    for workload in try paths.map(options.load) {
+      let comparison = try options.compare(workload)
+      if let output {
+        do {
+          try ReportFiles.write(comparison, to: output)
+        } catch {
+          throw Exit.fail(Exit.cannotWrite, error.description)
+        }
+      }
+      switch format {
+      case .table: print(ComparisonTable.text(comparison), terminator: "")
+      case .vllm: print(ComparisonTable.vllm(comparison), terminator: "")
+      case .json: print(ReportFiles.json(comparison).text(indented: true))
+      case .csv: print(ReportFiles.csv(comparison), terminator: "")
+      }
+      if plot, let output { try PlotCommand.draw(output) }
+    }
+  }
+}
