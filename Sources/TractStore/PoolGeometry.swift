@@ -27,14 +27,15 @@ public struct PoolGeometry: Hashable, Sendable {
   public static var requestBoxes: Int { 16 }
   /// Locks granted together at most.
   public static var lockSetLimit: Int { 6 }
-  /// Index lines inspected for one hash at most.
-  public static var probeWindow: Int { 16 }
+  /// Index lines inspected for one hash at most. At a quarter full, runs of linear probing that
+  /// long do not occur in practice; a window of 16 at half full did overflow.
+  public static var probeWindow: Int { 64 }
   /// Named roots of the object store.
   public static var rootLimit: Int { 32 }
   /// Pins in one pin line.
   public static var pinsPerLine: Int { 6 }
 
-  /// A pool of `payloadBytes` for `nodes` nodes, with an index at most half full.
+  /// A pool of `payloadBytes` for `nodes` nodes, with an index at most a quarter full.
   /// - Throws: what is out of range and what is allowed.
   public init(
     nodes: Int, payloadBytes: UInt64, blockBytes: UInt64, blocksPerChunk: Int = 8,
@@ -64,7 +65,7 @@ public struct PoolGeometry: Hashable, Sendable {
     self.blocksPerChunk = blocksPerChunk
     self.chunks = chunks
     self.shards = shards
-    entriesPerShard = max(Self.probeWindow, (2 * blocks + shards - 1) / shards)
+    entriesPerShard = max(Self.probeWindow, (4 * blocks + shards - 1) / shards)
     let pins = pinnedBlocksPerNode ?? blocks
     pinLinesPerNode = (pins + Self.pinsPerLine - 1) / Self.pinsPerLine
   }
