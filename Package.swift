@@ -48,6 +48,15 @@ let package = Package(
         "EventKernel", "JSONText", "Rack", "Report", "Workload", argumentParser,
       ],
       swiftSettings: strict),
+
+    .testTarget(name: "EventKernelTests", dependencies: ["EventKernel"], swiftSettings: strict),
+    .testTarget(name: "RackTests", dependencies: ["Rack"], swiftSettings: strict),
+    .testTarget(
+      name: "StoreTests", dependencies: ["SharedMemory", "TractStore"], swiftSettings: strict),
+    .testTarget(name: "WorkloadTests", dependencies: ["Workload"], swiftSettings: strict),
+    .testTarget(
+      name: "ServingTests", dependencies: ["EventKernel", "Report", "Serving", "Workload"],
+      swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

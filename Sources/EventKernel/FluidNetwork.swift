@@ -250,7 +250,7 @@ public struct FluidNetwork {
     flows[index].updated = now
     flows[index].rate = rate
     guard flows[index].bytes > 0 else { return }
-    let picoseconds = (flows[index].remaining / rate * 1e12).rounded(.up)
+    let picoseconds = (flows[index].remaining * 1e12 / rate).rounded(.up)
     flows[index].finish = now + SimDuration(picoseconds: Int64(picoseconds))
     flows[index].version &+= 1
     pushDue(slot)

@@ -9,7 +9,8 @@ enum Conservation {
     var found: [String] = []
     let unfinished = core.records.count { $0.outcome == .failed(reason: "unfinished") }
     if unfinished > 0 {
-      found.append("\(unfinished) requests neither completed nor failed when nothing was left to do")
+      found.append(
+        "\(unfinished) requests neither completed nor failed when nothing was left to do")
     }
     for (index, engine) in core.engines.enumerated() where engine.freeBlocks != engine.totalBlocks {
       found.append(

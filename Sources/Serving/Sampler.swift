@@ -32,7 +32,9 @@ struct Sampler {
       count(core.decodeRouter.pool, core) { $0.waiting.count },
       count(core.decodeRouter.pool, core) { $0.running.count },
     ]
-    for (engine, _) in lastBusy.enumerated() { lastBusy[engine] = core.engines[engine].busy.seconds }
+    for (engine, _) in lastBusy.enumerated() {
+      lastBusy[engine] = core.engines[engine].busy.seconds
+    }
     for (position, link) in links.enumerated() {
       let bytes = core.network.bytesMoved(over: link, at: core.now)
       values.append((bytes - lastBytes[position]) / interval.seconds / 1e9)

@@ -204,7 +204,8 @@ struct StoreDriver {
   private mutating func wakeManager(at now: SimTime, _ core: inout ServingCore) {
     guard let since = asleepSince, pool.watchedStores != seenWrites else { return }
     asleepSince = nil
-    let polls = (max(.zero, now - since).picoseconds + pollSpan.picoseconds - 1)
+    let polls =
+      (max(.zero, now - since).picoseconds + pollSpan.picoseconds - 1)
       / pollSpan.picoseconds
     core.queue.push(.lockManager, at: since + pollSpan * Int(max(1, polls)))
   }

@@ -117,7 +117,8 @@ public struct MappedMemory: ~Copyable, SharedMemory {
 
   @inlinable public mutating func storeLine(_ line: Line64, at address: Address) {
     withUnsafeBytes(of: line) { bytes in
-      cl_store_line(pointer(address.line, 64), bytes.baseAddress!.assumingMemoryBound(to: UInt64.self))
+      cl_store_line(
+        pointer(address.line, 64), bytes.baseAddress!.assumingMemoryBound(to: UInt64.self))
     }
   }
 

@@ -45,7 +45,8 @@ struct ClaimChunk: Operation {
         let generation = UInt32(truncatingIfNeeded: line[2]) + 1
         memory.writeLine(
           Line64(
-              ChunkState.owned.rawValue, UInt64(client.node), UInt64(generation), 0, 0, 0, 0, 0).sealed(sequence: 1),
+            ChunkState.owned.rawValue, UInt64(client.node), UInt64(generation), 0, 0, 0, 0, 0
+          ).sealed(sequence: 1),
           at: geometry.chunkLine(chunk))
         client.heap.adopt(chunk: chunk, generation: generation)
         client.heap.chunkHint = chunk + 1

@@ -47,7 +47,9 @@ struct IndexEntry: Hashable {
     return Line64(head, hash.hi, hash.lo, UInt64(block), 0, 0, 0, 0).sealed(sequence: 1)
   }
 
-  static var tombLine: Line64 { Line64(State.tomb.rawValue, 0, 0, 0, 0, 0, 0, 0).sealed(sequence: 1) }
+  static var tombLine: Line64 {
+    Line64(State.tomb.rawValue, 0, 0, 0, 0, 0, 0, 0).sealed(sequence: 1)
+  }
 }
 
 /// A READY block that this node has pinned: its payload may be read until it is unpinned.

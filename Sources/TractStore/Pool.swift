@@ -29,7 +29,9 @@ public enum Pool {
     let layout = memory.readFresh(PoolGeometry.layoutLine)
     guard head[0] == magic, head.isSealed, layout.isSealed,
       let geometry = PoolGeometry(words: layout)
-    else { throw PoolFormatError(description: "this is not a pool; create one with 'tract-pool create'") }
+    else {
+      throw PoolFormatError(description: "this is not a pool; create one with 'tract-pool create'")
+    }
     guard head[2] == geometry.metadataBytes else {
       throw PoolFormatError(description: "the pool was made by a version with another layout")
     }

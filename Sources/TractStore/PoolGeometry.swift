@@ -48,7 +48,8 @@ public struct PoolGeometry: Hashable, Sendable {
       throw PoolFormatError(description: "blocks of \(blockBytes) B; allowed are multiples of 64")
     }
     guard blocksPerChunk > 0, (1...4096).contains(shards) else {
-      throw PoolFormatError(description: "a pool needs at least one block a chunk and 1 to 4096 shards")
+      throw PoolFormatError(
+        description: "a pool needs at least one block a chunk and 1 to 4096 shards")
     }
     let chunks = Int(payloadBytes / (blockBytes * UInt64(blocksPerChunk)))
     guard chunks > 0 else {

@@ -88,7 +88,8 @@ final class ObjectReader {
       return nil
     }
     guard range.contains(value) else {
-      report(key, "\(value) is out of range; allowed are \(range.lowerBound) to \(range.upperBound)")
+      report(
+        key, "\(value) is out of range; allowed are \(range.lowerBound) to \(range.upperBound)")
       return nil
     }
     return value
@@ -117,7 +118,8 @@ final class ObjectReader {
     }
     guard range.contains(value), !open || value > range.lowerBound else {
       let lower = open ? "above \(brief(range.lowerBound))" : "\(brief(range.lowerBound))"
-      report(key, "\(brief(value)) is out of range; allowed are \(lower) to \(brief(range.upperBound))")
+      report(
+        key, "\(brief(value)) is out of range; allowed are \(lower) to \(brief(range.upperBound))")
       return nil
     }
     return value

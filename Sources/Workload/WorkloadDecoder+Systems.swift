@@ -132,7 +132,8 @@ extension WorkloadDecoder {
       }
     if let (bytes, what) = limit, system.cacheBytes > bytes {
       reader.report(
-        "cache_gib", "\(system.cacheBytes >> 30) GiB is more than \(what) holds (\(bytes >> 30) GiB)")
+        "cache_gib",
+        "\(system.cacheBytes >> 30) GiB is more than \(what) holds (\(bytes >> 30) GiB)")
     }
   }
 }

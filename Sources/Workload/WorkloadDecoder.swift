@@ -34,7 +34,8 @@ struct WorkloadDecoder {
     let stop = stop(reader.object("stop"), traffic: traffic)
     let slo = reader.has("slo") ? serviceLevel(reader.object("slo")) : nil
     if case .array(let faults)? = reader.node("faults")?.value, !faults.isEmpty {
-      reader.report("faults", "fault events are not supported by this version; leave the list empty")
+      reader.report(
+        "faults", "fault events are not supported by this version; leave the list empty")
     } else if let faults = reader.node("faults"), case .array = faults.value {
     } else if let faults = reader.node("faults") {
       reader.report("faults", "expected an array, found \(faults.value.kind)")

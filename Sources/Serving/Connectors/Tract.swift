@@ -76,7 +76,8 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
   }
 
   private func tokens(ofBlock block: Int, request: Int, _ core: ServingCore) -> Int {
-    min(core.system.blockTokens, core.records[request].inputTokens - block * core.system.blockTokens)
+    min(
+      core.system.blockTokens, core.records[request].inputTokens - block * core.system.blockTokens)
   }
 
   // MARK: Prefill

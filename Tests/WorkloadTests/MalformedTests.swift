@@ -1,0 +1,63 @@
+// Bad workload files: each is refused with a message that says where and what is allowed.
+
+import Testing
+import Workload
+
+private let good = """
+  {"name": "t", "model": "llama-3.1-8b", "systems": ["nixl", "tract"],
+   "traffic": {"kind": "static", "input_tokens": 100, "output_tokens": 3,
+     "arrivals": {"process": "poisson", "rate_rps": 1}},
+   "stop": {"requests": 10}}
+  """
+
+private func decode(_ text: String, _ overrides: [String] = []) throws(WorkloadError) -> Workload {
+  try WorkloadFile.decode(
+    Array(text.utf8), name: "t.json", folder: "",
+    overrides: overrides.compactMap { WorkloadFile.Override($0) })
+}
+
+@Test(arguments: [
+  ("seed=-1", "out of range"), ("seed=\"x\"", "expected a whole number"),
+  ("model=gpt-9", "the catalogue has"), ("rack.preset=nowhere", "tract-testbed"),
+  ("rack.prefill.count=0", "1 to 1024"), ("rack.prefill.gpu=k80", "unknown name"),
+  ("rack.prefill.tensor_parallel=3", "allowed are 1"), ("rack.cxl.latency_ns=-4", "above 0"),
+  ("rack.cxl.latncy_ns=4", "did you mean \"latency_ns\""),
+  ("rack.nic.gpudirect=1", "true or false"),
+  ("engine.block_tokens=0", "1 to 8192"), ("engine.watermark=2", "out of range"),
+  ("systems=[]", "at least one"), ("systems=[\"nixl\",\"nixl\"]", "stands there already"),
+  ("systems=[\"ucx\"]", "unknown system"), ("systems.0.cache_gib=3", "unknown key"),
+  ("systems.1.cache_gib=500", "CXL pool"), ("baseline=lmcache", "no system is named"),
+  ("router=fastest", "round_robin"), ("traffic.kind=burst", "allowed are"),
+  ("traffic.input_tokens=0", "out of range"), ("traffic.arrivals.rate_rps=0", "above 0"),
+  ("traffic.arrivals.rate_rps=null", "expected a number"),
+  ("traffic.arrivals.process=recorded", "only a trace"), ("stop.requests=1.5", "whole number"),
+  ("stop.warmup_requests=10", "leaves none"), ("slo.ttft_ms=0", "above 0"),
+  ("faults=[1]", "not supported"), ("model=llama-3.1-405b", "cannot hold"),
+  ("colour=1", "unknown key"),
+]) func refuses(override: String, fragment: String) {
+  let error = #expect(throws: WorkloadError.self) { try decode(good, [override]) }
+  #expect(error?.description.contains(fragment) == true, "\(error?.description ?? "")")
+}
+
+@Test(arguments: [
+  ("{\"name\": ", "t.json:1"), ("{\"name\": NaN}", "unexpected character"),
+  ("{\"a\": 1, \"a\": 2}", "stands twice"), ("[1, 2", "ends inside an array"),
+  ("{\"seed\": 1e999}", "out of range"), ("{\n\"x\": tru}", "t.json:2"),
+]) func refusesBrokenJSON(text: String, fragment: String) {
+  let error = #expect(throws: WorkloadError.self) { try decode(text) }
+  #expect(error?.description.contains(fragment) == true, "\(error?.description ?? "")")
+}
+
+@Test func reportsEveryProblemAtOnce() {
+  let error = #expect(throws: WorkloadError.self) {
+    try decode(good, ["seed=-1", "router=x", "stop.requests=0"])
+  }
+  #expect(error?.problems.count == 3)
+}
+
+@Test func theGoodOneIsGoodAndRoundTrips() throws {
+  let workload = try decode(good)
+  let text = ResolvedWorkload.json(workload).text(indented: true)
+  let again = try decode(text)
+  #expect(ResolvedWorkload.json(again).text(indented: true) == text)
+}
