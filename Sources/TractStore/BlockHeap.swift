@@ -25,6 +25,8 @@ struct BlockHeap {
   private var byHash: [BlockHash: Int32] = [:]
   /// Where the next search for a free chunk begins.
   var chunkHint = 0
+  /// Whether every chunk of the pool was found to have an owner; chunks are not given back.
+  var poolIsClaimed = false
   private(set) var residentCount = 0
 
   init(_ geometry: PoolGeometry) {
@@ -34,13 +36,21 @@ struct BlockHeap {
 
   var freeCount: Int { free.count }
 
-  /// Adds the blocks of a claimed chunk; `generation` is the chunk's, above any before.
+  /// Adds the blocks of a claimed chunk, free but for those that are resident already;
+  /// `generation` is the chunk's, above any before.
   mutating func adopt(chunk: Int, generation: UInt32) {
     for index in (0..<blocksPerChunk).reversed() {
       let block = chunk * blocksPerChunk + index
+      guard !blocks[block].isResident else { continue }
       blocks[block].generation = generation << 16
       free.append(Int32(block))
     }
+  }
+
+  /// Takes a published block back that an earlier process of this node left in the index.
+  mutating func restore(_ reservation: Reservation) {
+    blocks[reservation.block].generation = reservation.generation
+    settle(reservation)
   }
 
   /// A free block with a generation it never had before (invariant I7).

@@ -1,8 +1,33 @@
-// Taking a free chunk of the pool for this node's heap.
+// Taking free chunks of the pool for this node's heap.
 
 import SharedMemory
 
-/// Claims one chunk under the chunk table's lock; false if none is free.
+/// A chunk's line in the chunk table: whether it has an owner.
+struct ChunkEntry: Hashable {
+  /// The owning node; nil if the chunk is free.
+  var owner: Int?
+  /// Rises whenever the chunk changes hands, and its blocks' generations with it.
+  var generation: UInt32
+
+  init(owner: Int?, generation: UInt32) {
+    self.owner = owner
+    self.generation = generation
+  }
+
+  /// Reads a line; nil if it is torn.
+  init?(_ line: Line64) {
+    guard line.isSealed else { return nil }
+    owner = line[0] == 0 ? nil : Int(truncatingIfNeeded: line[1])
+    generation = UInt32(truncatingIfNeeded: line[2])
+  }
+
+  var line: Line64 {
+    Line64(owner == nil ? 0 : 1, UInt64(owner ?? 0), UInt64(generation), 0, 0, 0, 0, 0).sealed(
+      sequence: 1)
+  }
+}
+
+/// Claims chunks under the chunk table's lock; false if fewer were free than asked for.
 struct ClaimChunk: Operation {
   private enum State {
     case lock
@@ -10,17 +35,18 @@ struct ClaimChunk: Operation {
     case release(found: Bool)
   }
 
-  private enum ChunkState: UInt64 {
-    case free = 0
-    case owned = 1
-  }
-
   private var lock: LockSet
   private var state = State.lock
+  private var wanted: Int
+  private var lastClaimed = -1
 
-  private static var batch: Int { 32 }
+  private static var batch: Int { 64 }
 
-  init(_ geometry: PoolGeometry) { lock = LockSet([geometry.chunkLock]) }
+  /// As many chunks as hold `blocks`, at least one.
+  init(_ geometry: PoolGeometry, blocks: Int) {
+    lock = LockSet([geometry.chunkLock])
+    wanted = max(1, (blocks + geometry.blocksPerChunk - 1) / geometry.blocksPerChunk)
+  }
 
   mutating func step<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient
@@ -34,31 +60,45 @@ struct ClaimChunk: Operation {
       }
       return .sync
     case .scan(let offset):
-      let geometry = client.geometry
-      let chunks = (offset..<min(offset + Self.batch, geometry.chunks)).map {
-        ($0 + client.heap.chunkHint) % geometry.chunks
-      }
-      memory.invalidate(chunks.map { geometry.chunkLine($0) })
-      for chunk in chunks {
-        let line = memory.loadLine(geometry.chunkLine(chunk))
-        guard line.isSealed, line[0] == ChunkState.free.rawValue else { continue }
-        let generation = UInt32(truncatingIfNeeded: line[2]) + 1
-        memory.writeLine(
-          Line64(
-            ChunkState.owned.rawValue, UInt64(client.node), UInt64(generation), 0, 0, 0, 0, 0
-          ).sealed(sequence: 1),
-          at: geometry.chunkLine(chunk))
-        client.heap.adopt(chunk: chunk, generation: generation)
-        client.heap.chunkHint = chunk + 1
+      claim(from: offset, &memory, &client)
+      let end = min(offset + Self.batch, client.geometry.chunks)
+      if wanted == 0 {
         state = .release(found: true)
-        return .sync
+      } else if end == client.geometry.chunks {
+        client.heap.poolIsClaimed = true
+        state = .release(found: false)
+      } else {
+        state = .scan(offset: end)
       }
-      let end = offset + chunks.count
-      state = end == geometry.chunks ? .release(found: false) : .scan(offset: end)
       return .sync
     case .release(let found):
+      // The next search begins where this node's chunks end, mostly.
+      client.heap.chunkHint = lastClaimed + 1
       lock.release(&memory, &client)
       return .done(found)
     }
+  }
+
+  /// Claims what is free among the batch of chunks at `offset` past the hint.
+  private mutating func claim<M: SharedMemory & ~Copyable>(
+    from offset: Int, _ memory: inout M, _ client: inout StoreClient
+  ) {
+    let geometry = client.geometry
+    let hint = client.heap.chunkHint
+    let chunks = (offset..<min(offset + Self.batch, geometry.chunks)).map {
+      ($0 + hint) % geometry.chunks
+    }
+    memory.invalidate(chunks.map { geometry.chunkLine($0) })
+    var writes: [LineWrite] = []
+    for chunk in chunks where wanted > 0 {
+      let address = geometry.chunkLine(chunk)
+      guard let entry = ChunkEntry(memory.loadLine(address)), entry.owner == nil else { continue }
+      let claimed = ChunkEntry(owner: client.node, generation: entry.generation + 1)
+      writes.append(LineWrite(claimed.line, at: address))
+      client.heap.adopt(chunk: chunk, generation: claimed.generation)
+      wanted -= 1
+      lastClaimed = chunk
+    }
+    memory.writeLines(writes)
   }
 }

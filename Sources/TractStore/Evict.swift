@@ -114,16 +114,25 @@ struct Evict: Operation {
     _ memory: inout M, _ client: inout StoreClient
   ) {
     let geometry = client.geometry
-    let kept = marked.filter {
+    let isPinned = marked.map {
       scan.pinned.contains(PinTable.word(block: $0.block, generation: $0.generation))
     }
-    let gone = marked.filter { victim in !kept.contains { $0.block == victim.block } }
+    let kept = zip(marked, isPinned).filter { $0.1 }.map { $0.0 }
+    // From the last slot to the first: a run of victims before an empty line all become empty.
+    let gone = zip(marked, isPinned).filter { !$0.1 }.map { $0.0 }.sorted { $0.slot > $1.slot }
     write(.ready, kept, &memory, client)
+    // Somebody is reading them: a second chance, or they would be tried again every time.
+    for block in kept { client.heap.touch(block.block) }
     memory.invalidate(gone.map { geometry.entry(geometry.next(after: $0.slot)) })
+    var emptied = -1
     var writes: [LineWrite] = []
     for victim in gone {
-      let next = memory.loadLine(geometry.entry(geometry.next(after: victim.slot)))
-      let line = next[0] & 0xF == IndexEntry.State.empty.rawValue ? Line64() : IndexEntry.tombLine
+      let next = geometry.next(after: victim.slot)
+      let isLast =
+        next == emptied
+        || IndexEntry(memory.loadLine(geometry.entry(next)))?.state == .empty
+      if isLast { emptied = victim.slot }
+      let line = isLast ? Line64() : IndexEntry.tombLine
       writes.append(LineWrite(line, at: geometry.entry(victim.slot)))
       client.heap.unsettle(victim.block)
     }

@@ -20,6 +20,7 @@ public struct LockManager {
   }
 
   private enum State {
+    case inherit
     case scan
     case read(nodes: [Int])
     case grant
@@ -29,7 +30,7 @@ public struct LockManager {
   let epoch: UInt64 = 1
   /// Interval between two scans that find nothing.
   let pollNanoseconds: UInt64
-  private var state = State.scan
+  private var state = State.inherit
   private var bumps: [UInt64]
   private var boxes: [Box]
   private var held: [Bool]
@@ -49,6 +50,10 @@ public struct LockManager {
   /// One step; `.wait` means that the scan found nothing new.
   public mutating func step<M: SharedMemory & ~Copyable>(_ memory: inout M) -> Step<Never> {
     switch state {
+    case .inherit:
+      for node in 0..<geometry.nodes { inherit(node, &memory) }
+      state = .scan
+      return .sync
     case .scan:
       let changed = scan(&memory)
       if changed.isEmpty { return .wait(nanoseconds: pollNanoseconds) }
@@ -62,6 +67,24 @@ public struct LockManager {
       grant(&memory)
       state = .scan
       return .sync
+    }
+  }
+
+  /// Takes over what an earlier manager of this pool has granted and nobody has released.
+  private mutating func inherit<M: SharedMemory & ~Copyable>(_ node: Int, _ memory: inout M) {
+    let boxes = 0..<PoolGeometry.requestBoxes
+    memory.invalidate(boxes.map { geometry.grant(node: node, box: $0) })
+    let grants = boxes.map { memory.loadLine(geometry.grant(node: node, box: $0)) }
+    memory.invalidate(boxes.map { geometry.request(node: node, box: $0) })
+    for box in boxes where grants[box].isSealed && grants[box] != Line64() {
+      token = max(token, grants[box][2])
+      guard let request = LockRequest(memory.loadLine(geometry.request(node: node, box: box))),
+        request.isWaiting, request.sequence == grants[box][1]
+      else { continue }
+      let index = node * PoolGeometry.requestBoxes + box
+      self.boxes[index].seen = request.sequence
+      self.boxes[index].granted = request.locks
+      for lock in request.locks { held[Int(lock)] = true }
     }
   }
 
@@ -92,7 +115,7 @@ public struct LockManager {
 
   private mutating func take(_ request: LockRequest, node: Int, box: Int) {
     let index = node * PoolGeometry.requestBoxes + box
-    if request.isWaiting ? request.sequence > boxes[index].seen : true {
+    if request.sequence > boxes[index].seen || !request.isWaiting {
       // A release, or a later request in the same box, ends what the box had before.
       guard request.sequence >= boxes[index].seen else { return }
       for lock in boxes[index].granted { held[Int(lock)] = false }

@@ -30,8 +30,9 @@ public struct PinBlocks: Operation {
   /// Outcomes whose pin is new and not validated yet.
   private var unproven: [Int] = []
 
-  /// Lines read under one fence at most.
-  private static var batch: Int { 32 }
+  /// Hashes probed together: few at first, as many prefixes are short, then ever more.
+  private var batch = 32
+  private static var largestBatch: Int { 512 }
 
   /// - Parameter stopsAtMiss: whether the first hash that is not READY ends the operation, as for
   ///   a prefix; outcomes then end before it.
@@ -47,12 +48,13 @@ public struct PinBlocks: Operation {
     switch state {
     case .probe:
       guard next < hashes.count else { return finishProbing(&client) }
-      let end = min(next + Self.batch, hashes.count)
+      let end = min(next + batch, hashes.count)
       if probe == nil { probe = Probe(hashes[next..<end]) }
       guard case .done = probe!.step(&memory, client.geometry) else { return .sync }
       let missed = take(probe!.findings, &client)
       probe = nil
       next = end
+      batch = min(2 * batch, Self.largestBatch)
       return missed || next == hashes.count ? finishProbing(&client) : .sync
     case .publish:
       client.pins.publish(&memory)

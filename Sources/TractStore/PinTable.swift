@@ -143,14 +143,15 @@ struct PinScan {
       state = .lines(counts)
       return .sync
     case .lines(let counts):
-      for (node, count) in counts.enumerated() {
-        memory.invalidate((0..<count).map { geometry.pinLine(node: node, $0) })
-        for index in 0..<count {
-          let line = memory.loadLine(geometry.pinLine(node: node, index))
-          guard line.isSealed else { return .sync }
-          for place in 0..<PoolGeometry.pinsPerLine where line[place] != 0 {
-            pinned.insert(line[place])
-          }
+      let lines = counts.enumerated().flatMap { node, count in
+        (0..<count).map { geometry.pinLine(node: node, $0) }
+      }
+      memory.invalidate(lines)
+      for address in lines {
+        let line = memory.loadLine(address)
+        guard line.isSealed else { return .sync }
+        for place in 0..<PoolGeometry.pinsPerLine where line[place] != 0 {
+          pinned.insert(line[place])
         }
       }
       return .done(())

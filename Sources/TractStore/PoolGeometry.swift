@@ -33,7 +33,7 @@ public struct PoolGeometry: Hashable, Sendable {
   /// Named roots of the object store.
   public static var rootLimit: Int { 32 }
   /// Pins in one pin line.
-  public static var pinsPerLine: Int { 6 }
+  public static var pinsPerLine: Int { 7 }
 
   /// A pool of `payloadBytes` for `nodes` nodes, with an index at most a quarter full.
   /// - Throws: what is out of range and what is allowed.

@@ -10,50 +10,76 @@ struct Probe {
     case entry(IndexEntry, slot: Int)
     /// No entry; the line where one may be put, −1 if the window is full.
     case absent(vacant: Int)
+    /// A line that stays torn may hold the hash, so there is no telling.
+    case unreadable
   }
 
-  private var open: [(index: Int, distance: Int, vacant: Int)]
+  private struct Item {
+    var index: Int
+    var distance = 0
+    /// First line seen where the hash may be put; −1 if none.
+    var vacant = -1
+    var tornReads = 0
+  }
+
+  private var open: [Item]
   private let hashes: ArraySlice<BlockHash>
   private(set) var findings: [Finding]
+
+  /// Times a torn line is read again. Its writer needs some ten nanoseconds more.
+  private static var tornReadLimit: Int { 64 }
 
   init(_ hashes: ArraySlice<BlockHash>) {
     self.hashes = hashes
     findings = Array(repeating: .absent(vacant: -1), count: hashes.count)
-    open = hashes.indices.map { ($0 - hashes.startIndex, 0, -1) }
+    open = hashes.indices.map { Item(index: $0 - hashes.startIndex) }
   }
 
   /// One round; `.done` when every hash has its finding.
   mutating func step<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ geometry: PoolGeometry
   ) -> Step<Void> {
-    func slot(_ item: (index: Int, distance: Int, vacant: Int)) -> Int {
-      geometry.slot(of: hashes[hashes.startIndex + item.index], distance: item.distance)
+    let slots = open.map {
+      geometry.slot(of: hashes[hashes.startIndex + $0.index], distance: $0.distance)
     }
-    memory.invalidate(open.map { geometry.entry(slot($0)) })
-    var still: [(index: Int, distance: Int, vacant: Int)] = []
-    for var item in open {
-      let place = slot(item)
-      // A torn line is being written: a miss to a reader, no vacancy to a writer.
-      if let entry = IndexEntry(memory.loadLine(geometry.entry(place))) {
-        if entry.state == .empty {
-          findings[item.index] = .absent(vacant: item.vacant >= 0 ? item.vacant : place)
-          continue
-        }
-        if entry.state == .tomb {
-          if item.vacant < 0 { item.vacant = place }
-        } else if entry.hash == hashes[hashes.startIndex + item.index] {
-          findings[item.index] = .entry(entry, slot: place)
-          continue
-        }
-      }
-      item.distance += 1
-      if item.distance == min(PoolGeometry.probeWindow, geometry.entriesPerShard) {
-        findings[item.index] = .absent(vacant: item.vacant)
-      } else {
-        still.append(item)
+    memory.invalidate(slots.map { geometry.entry($0) })
+    var still: [Item] = []
+    for (item, slot) in zip(open, slots) {
+      if let next = look(item, slot, memory.loadLine(geometry.entry(slot)), geometry) {
+        still.append(next)
       }
     }
     open = still
     return open.isEmpty ? .done(()) : .sync
+  }
+
+  /// Judges one line; returns how to go on, or nil when the hash has its finding.
+  private mutating func look(
+    _ item: Item, _ slot: Int, _ line: Line64, _ geometry: PoolGeometry
+  ) -> Item? {
+    var item = item
+    guard let entry = IndexEntry(line) else {
+      // Passing a torn line over could put a hash into the index twice.
+      item.tornReads += 1
+      if item.tornReads < Self.tornReadLimit { return item }
+      findings[item.index] = .unreadable
+      return nil
+    }
+    switch entry.state {
+    case .empty:
+      findings[item.index] = .absent(vacant: item.vacant >= 0 ? item.vacant : slot)
+      return nil
+    case .tomb:
+      if item.vacant < 0 { item.vacant = slot }
+    case .reserved, .ready, .evicting:
+      if entry.hash == hashes[hashes.startIndex + item.index] {
+        findings[item.index] = .entry(entry, slot: slot)
+        return nil
+      }
+    }
+    item.distance += 1
+    if item.distance < min(PoolGeometry.probeWindow, geometry.entriesPerShard) { return item }
+    findings[item.index] = .absent(vacant: item.vacant)
+    return nil
   }
 }

@@ -93,8 +93,13 @@ public struct PutStart: Operation {
       return .sync
     case .probe:
       guard case .done = probe.step(&memory, client.geometry) else { return .sync }
-      reserve(&memory, client)
-      state = .release
+      // A hash whose vacancy another one of the group took is probed again, under the same locks.
+      group = reserve(&memory, client)
+      if group.isEmpty {
+        state = .release
+      } else {
+        probe = Probe(group.map { hashes[$0] }[...])
+      }
       return .sync
     case .release:
       lock.release(&memory, &client)
@@ -107,8 +112,8 @@ public struct PutStart: Operation {
   private mutating func findSpace(_ client: inout StoreClient) {
     while supply.count < hashes.count, let block = client.heap.take() { supply.append(block) }
     let missing = hashes.count - supply.count
-    if missing > 0, mayClaim {
-      state = .claim(ClaimChunk(client.geometry))
+    if missing > 0, mayClaim, !client.heap.poolIsClaimed {
+      state = .claim(ClaimChunk(client.geometry, blocks: missing))
       return
     }
     if missing > 0, evictions < Self.evictionRounds {
@@ -147,19 +152,20 @@ public struct PutStart: Operation {
     probe = Probe(group.map { hashes[$0] }[...])
   }
 
-  /// Writes RESERVED entries into the vacancies that the probe found.
+  /// Writes RESERVED entries into the vacancies that the probe found; returns those left over.
   private mutating func reserve<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: StoreClient
-  ) {
+  ) -> [Int] {
     var taken: Set<Int> = []
     var reserved: [BlockHash: Int] = [:]
     var writes: [LineWrite] = []
-    // A hash whose vacancy another one took is probed again in a later group.
     var again: [Int] = []
     for (index, finding) in zip(group, probe.findings) {
       switch finding {
       case .entry(let entry, _):
         outcomes[index] = entry.state == .ready ? .exists : .inFlight
+      case .unreadable:
+        outcomes[index] = .inFlight
       case .absent(let vacant):
         if reserved[hashes[index]] != nil {
           outcomes[index] = .inFlight
@@ -182,7 +188,7 @@ public struct PutStart: Operation {
       }
     }
     memory.writeLines(writes)
-    pending.insert(contentsOf: again, at: 0)
+    return again
   }
 
   private mutating func finished(_ client: inout StoreClient) -> [PutOutcome] {

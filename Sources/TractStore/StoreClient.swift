@@ -15,6 +15,8 @@ public struct StoreCounters: Hashable, Sendable {
 }
 
 /// One node's private state; everything here is derived or can be lost with the node.
+///
+/// A process that opens a pool which has been in use runs `Attach` before anything else.
 public struct StoreClient {
   public let geometry: PoolGeometry
   public let node: Int
@@ -25,6 +27,8 @@ public struct StoreClient {
 
   // Locks: the node-local tier, and the request boxes of the global one.
   private var locked: [Bool]
+  private var queue: [(ticket: UInt64, locks: [UInt16])] = []
+  private var tickets: UInt64 = 0
   private var freeBoxes: [Int]
   var boxSequences: [UInt64]
   var bump: UInt64 = 0
@@ -48,10 +52,28 @@ public struct StoreClient {
   public var pinnedBlocks: Int { pins.count }
   /// Blocks this node owns that hold published KV.
   public var residentBlocks: Int { heap.residentCount }
+  /// Blocks this node owns that hold nothing.
+  public var freeBlocks: Int { heap.freeCount }
 
-  /// Takes all of `locks` within this node and a request box; nil, and nothing, if one is taken.
-  mutating func takeLocal(_ locks: [UInt16]) -> Int? {
-    guard !freeBoxes.isEmpty, locks.allSatisfy({ !locked[Int($0)] }) else { return nil }
+  /// Queues for `locks` within this node; `takeLocal` answers to the ticket.
+  mutating func queueLocal(_ locks: [UInt16]) -> UInt64 {
+    tickets += 1
+    queue.append((tickets, locks))
+    return tickets
+  }
+
+  /// Takes all the ticket's locks within this node and a request box; nil, and nothing, while one
+  /// of them is taken or wanted by an earlier ticket. First come, first served.
+  /// - Complexity: O(queued requests × locks in a set).
+  mutating func takeLocal(_ ticket: UInt64) -> Int? {
+    guard !freeBoxes.isEmpty, let place = queue.firstIndex(where: { $0.ticket == ticket })
+    else { return nil }
+    let locks = queue[place].locks
+    let isFree = locks.allSatisfy { lock in
+      !locked[Int(lock)] && !queue[..<place].contains { $0.locks.contains(lock) }
+    }
+    guard isFree else { return nil }
+    queue.remove(at: place)
     for lock in locks { locked[Int(lock)] = true }
     return freeBoxes.removeLast()
   }

@@ -1,0 +1,105 @@
+// Several nodes on one simulated device, stepped in any order a test likes.
+
+import SharedMemory
+
+@testable import TractStore
+
+/// Nodes with a client and a cache each, a lock manager with a cache of its own, one device.
+struct Cluster {
+  let geometry: PoolGeometry
+  let pool: TimedPool
+  var memories: [TimedMemory]
+  var clients: [StoreClient]
+  var manager: LockManager
+  var managerMemory: TimedMemory
+
+  /// `blocks` blocks in chunks of two.
+  init(
+    nodes: Int = 2, blocks: Int = 16, shards: Int = 4,
+    capabilities: DeviceCapabilities = .simulated
+  ) throws {
+    geometry = try PoolGeometry(
+      nodes: nodes, payloadBytes: UInt64(blocks * 64), blockBytes: 64, blocksPerChunk: 2,
+      shards: shards)
+    pool = TimedPool(metadataBytes: Int(geometry.metadataBytes))
+    let memory = TimedMemory(
+      pool: pool, host: 0, cacheLines: 64, capabilities: capabilities)
+    memories = Array(repeating: memory, count: nodes)
+    managerMemory = memory
+    let geometry = geometry
+    clients = (0..<nodes).map { StoreClient(geometry, node: $0, pollNanoseconds: 100) }
+    manager = LockManager(geometry, pollNanoseconds: 100)
+    Pool.format(&memories[0], geometry, hashSeed: 1)
+  }
+
+  /// Runs one operation to its end, with the lock manager beside it.
+  mutating func run<O: Operation>(_ operation: O, node: Int) -> O.Output {
+    var operation = operation
+    while true {
+      if case .done(let output) = operation.step(&memories[node], &clients[node]) { return output }
+      _ = manager.step(&managerMemory)
+    }
+  }
+
+  /// Steps the lock manager until it has found nothing new twice.
+  mutating func settleManager() {
+    var idle = 0
+    while idle < 2 { if case .wait = manager.step(&managerMemory) { idle += 1 } else { idle = 0 } }
+  }
+
+  mutating func audit() -> Audit {
+    var fresh = TimedMemory(pool: pool, host: 0)
+    return Audit(&fresh, geometry)
+  }
+
+  // MARK: Shorthand
+
+  /// Reserves and publishes; the payload is imagined.
+  @discardableResult
+  mutating func put(_ hashes: [BlockHash], node: Int, pinning: Bool = false) -> [PutOutcome] {
+    let outcomes = run(PutStart(hashes), node: node)
+    _ = run(PutEnd(outcomes.reservations, pinning: pinning), node: node)
+    return outcomes
+  }
+
+  mutating func pin(_ hashes: [BlockHash], node: Int) -> [PinnedBlock] {
+    run(PinBlocks(hashes, stopsAtMiss: true), node: node).pinned
+  }
+}
+
+extension [PutOutcome] {
+  var reservations: [Reservation] {
+    compactMap { if case .reserved(let reservation) = $0 { reservation } else { nil } }
+  }
+}
+
+extension [PinOutcome] {
+  var pinned: [PinnedBlock] {
+    compactMap { if case .pinned(let block) = $0 { block } else { nil } }
+  }
+}
+
+/// SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): schedules from a seed.
+struct SplitMix64: RandomNumberGenerator {
+  var state: UInt64
+
+  init(seed: UInt64) { state = seed }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
+  }
+}
+
+extension BlockHash {
+  /// A hash spread over shards and lines.
+  init(_ number: Int) {
+    var generator = SplitMix64(seed: UInt64(number))
+    self.init(hi: generator.next(), lo: generator.next())
+  }
+
+  static func numbers(_ range: Range<Int>) -> [BlockHash] { range.map { BlockHash($0) } }
+}

@@ -1,0 +1,121 @@
+// Space that runs out: eviction, and what it must not touch.
+
+import SharedMemory
+import Testing
+
+@testable import TractStore
+
+@Suite struct EvictionTests {
+  @Test func theOldestBlocksMakeRoom() throws {
+    var cluster = try Cluster(blocks: 128)
+    cluster.put(BlockHash.numbers(0..<128), node: 0)
+    // Use of a block by its owner makes it young.
+    cluster.run(Unpin(cluster.pin(BlockHash.numbers(0..<8), node: 0)), node: 0)
+    let outcomes = cluster.put(BlockHash.numbers(200..<208), node: 0)
+    #expect(outcomes.reservations.count == 8)
+    let found = cluster.pin(BlockHash.numbers(0..<8), node: 1)
+    #expect(found.count == 8)
+    let again = cluster.pin([BlockHash(8)], node: 1)
+    #expect(again.isEmpty)
+    #expect(cluster.clients[0].counters.evicted == 64, "a batch, for one scan of the pins")
+    let later = cluster.audit()
+    #expect(later.problems.isEmpty)
+  }
+
+  @Test(arguments: [0, 1]) func pinnedBlocksStay(pinner: Int) throws {
+    var cluster = try Cluster(blocks: 8)
+    cluster.put(BlockHash.numbers(0..<8), node: 0)
+    let pinned = cluster.pin(BlockHash.numbers(0..<5), node: pinner)
+    #expect(pinned.count == 5)
+    let outcomes = cluster.run(PutStart(BlockHash.numbers(100..<108)), node: 0)
+    #expect(outcomes.reservations.count == 3)
+    #expect(outcomes.count { $0 == .noSpace } == 5)
+    let taken = Set(outcomes.reservations.map(\.block))
+    #expect(taken.isDisjoint(with: pinned.map(\.block)))
+    let found = cluster.pin(BlockHash.numbers(0..<5), node: 1)
+    #expect(found == pinned)
+  }
+
+  @Test func bornPinnedBlocksStay() throws {
+    var cluster = try Cluster(blocks: 4)
+    let hashes = BlockHash.numbers(0..<4)
+    cluster.put(hashes, node: 0, pinning: true)
+    let found = cluster.run(PutStart([BlockHash(9)]), node: 0)
+    #expect(found == [.noSpace])
+    let again = cluster.run(Remove(hashes), node: 0)
+    #expect(again == 0)
+    cluster.run(Unpin(cluster.pin([hashes[0]], node: 0)), node: 0)
+    let later = cluster.run(PutStart([BlockHash(9)]), node: 0)
+    #expect(later == [.noSpace], "one pin is left")
+  }
+
+  @Test func blocksThatOthersReadDoNotHideTheRest() throws {
+    var cluster = try Cluster(blocks: 256)
+    cluster.put(BlockHash.numbers(0..<256), node: 0)
+    // The oldest 192 are being read elsewhere: more than two rounds of victims.
+    let pinned = cluster.pin(BlockHash.numbers(0..<192), node: 1)
+    #expect(pinned.count == 192)
+    for attempt in 0..<3 {
+      let outcomes = cluster.run(PutStart([BlockHash(1000 + attempt)]), node: 0)
+      if outcomes.reservations.count == 1 { return }
+    }
+    Issue.record("64 blocks could have gone")
+  }
+
+  @Test func reservedBlocksAreNotEvicted() throws {
+    var cluster = try Cluster(blocks: 4)
+    let reservations = cluster.run(PutStart(BlockHash.numbers(0..<4)), node: 0).reservations
+    let found = cluster.run(PutStart([BlockHash(9)]), node: 0)
+    #expect(found == [.noSpace])
+    #expect(cluster.clients[0].counters.allocationFailures == 1)
+    _ = cluster.run(PutEnd(reservations, pinning: false), node: 0)
+    let again = cluster.run(PutStart([BlockHash(9)]), node: 0)
+    #expect(again.reservations.count == 1)
+  }
+
+  @Test func aNodeWithoutChunksHasNoSpaceInAClaimedPool() throws {
+    var cluster = try Cluster(blocks: 8)
+    cluster.put(BlockHash.numbers(0..<8), node: 0)
+    let found = cluster.run(PutStart([BlockHash(9)]), node: 1)
+    #expect(found == [.noSpace])
+  }
+
+  @Test func chunksAreClaimedTogether() throws {
+    var cluster = try Cluster(blocks: 64)
+    cluster.put(BlockHash.numbers(0..<64), node: 0)
+    // One for the chunk table, one for the four shards.
+    #expect(cluster.clients[0].counters.locksTaken == 2)
+  }
+
+  @Test func churnLeavesNoTrailOfTombs() throws {
+    var cluster = try Cluster(blocks: 64, shards: 2)
+    for round in 0..<50 {
+      let hashes = BlockHash.numbers(round * 32..<(round + 1) * 32)
+      cluster.put(hashes, node: 0)
+    }
+    let audit = cluster.audit()
+    #expect(audit.problems.isEmpty)
+    #expect(audit.ready <= 64)
+    let lines = cluster.geometry.shards * cluster.geometry.entriesPerShard
+    #expect(audit.tombs < lines / 4, "\(audit.tombs) tombs in \(lines) lines")
+  }
+
+  @Test func aNewProcessTakesItsBlocksOver() throws {
+    var cluster = try Cluster(blocks: 16)
+    cluster.put(BlockHash.numbers(0..<6), node: 0, pinning: true)
+    _ = cluster.run(PutStart(BlockHash.numbers(6..<8)), node: 0)
+    // The process dies: its DRAM is lost, its pins and reservations are still on the device.
+    cluster.clients[0] = StoreClient(cluster.geometry, node: 0, pollNanoseconds: 100)
+    cluster.run(Attach(), node: 0)
+    let audit = cluster.audit()
+    #expect(audit.problems.isEmpty)
+    #expect((audit.ready, audit.reserved, audit.pins) == (6, 0, 0))
+    #expect(cluster.clients[0].residentBlocks == 6)
+    #expect(cluster.clients[0].freeBlocks == 2)
+    let found = cluster.pin(BlockHash.numbers(0..<6), node: 1)
+    #expect(found.count == 6)
+    cluster.put(BlockHash.numbers(100..<110), node: 0)
+    let again = cluster.audit()
+    #expect(again.problems.isEmpty)
+  }
+}

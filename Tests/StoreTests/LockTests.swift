@@ -1,0 +1,206 @@
+// The two-tier lock: exclusion, lock sets, order, withdrawal, a new manager.
+
+import SharedMemory
+import Testing
+
+@testable import TractStore
+
+/// Adds one to a counter line for each lock of a set while holding it; a race would lose some.
+private struct Count: Operation {
+  private enum State {
+    case acquire
+    case read
+    case write([UInt64])
+    case release
+  }
+
+  let locks: [UInt16]
+  private var lock: LockSet
+  private var state = State.acquire
+
+  init(_ locks: [UInt16], pollLimit: Int? = nil) {
+    self.locks = locks
+    lock = LockSet(locks, pollLimit: pollLimit)
+  }
+
+  private func line(_ lock: UInt16, _ client: StoreClient) -> Address {
+    // The object store's lines are free for tests to use.
+    client.geometry.root(Int(lock))
+  }
+
+  /// Whether the locks were had.
+  mutating func step<M: SharedMemory & ~Copyable>(
+    _ memory: inout M, _ client: inout StoreClient
+  ) -> Step<Bool> {
+    switch state {
+    case .acquire:
+      switch lock.acquire(&memory, &client) {
+      case .done(let granted):
+        if !granted { return .done(false) }
+        state = .read
+        return .sync
+      case .sync: return .sync
+      case .wait(let nanoseconds): return .wait(nanoseconds: nanoseconds)
+      }
+    case .read:
+      state = .write(locks.map { memory.readFresh(line($0, client))[0] })
+    case .write(let values):
+      for (lock, value) in zip(locks, values) {
+        memory.writeLine(Line64(value + 1, 0, 0, 0, 0, 0, 0, 0), at: line(lock, client))
+      }
+      state = .release
+    case .release:
+      lock.release(&memory, &client)
+      return .done(true)
+    }
+    return .sync
+  }
+}
+
+@Suite struct LockTests {
+  private static func counter(_ lock: Int, _ cluster: inout Cluster) -> Int {
+    Int(cluster.memories[0].readFresh(cluster.geometry.root(lock))[0])
+  }
+
+  static let devices = [
+    .simulated,
+    DeviceCapabilities(
+      fabric: .strong, ddio: false, lineStore: false, payload: .dmaOnly),
+    DeviceCapabilities(
+      fabric: .posted, ddio: false, lineStore: true, payload: .dmaOnly),
+  ]
+
+  @Test(arguments: UInt64(1)...12, devices)
+  func noUpdateUnderALockIsLost(seed: UInt64, capabilities: DeviceCapabilities) throws {
+    var random = SplitMix64(seed: seed)
+    var cluster = try Cluster(nodes: 4, capabilities: capabilities)
+    var expected = [0, 0, 0, 0]
+    // Two operations of each node at a time, so that the local tier is used too.
+    var running = (0..<8).map { process in (node: process / 2, left: 20, operation: Count([0])) }
+    func next(_ random: inout SplitMix64) -> [UInt16] {
+      [[0], [1], [0, 1], [2, 3], [0, 1, 2, 3]].randomElement(using: &random)!
+    }
+    for index in running.indices { running[index].operation = Count(next(&random)) }
+    var steps = 0
+    while running.contains(where: { $0.left > 0 }), steps < 1_000_000 {
+      steps += 1
+      let index = Int.random(in: 0...running.count, using: &random)
+      if index == running.count {
+        _ = cluster.manager.step(&cluster.managerMemory)
+        continue
+      }
+      let node = running[index].node
+      guard running[index].left > 0 else { continue }
+      let step = running[index].operation.step(&cluster.memories[node], &cluster.clients[node])
+      guard case .done = step else { continue }
+      for lock in running[index].operation.locks { expected[Int(lock)] += 1 }
+      running[index].left -= 1
+      running[index].operation = Count(next(&random))
+    }
+    #expect(running.allSatisfy { $0.left == 0 }, "seed \(seed): stuck after \(steps) steps")
+    let counted = (0..<4).map { Self.counter($0, &cluster) }
+    #expect(counted == expected, "seed \(seed)")
+  }
+
+  @Test func aLockSetIsGrantedAllOrNothing() throws {
+    var cluster = try Cluster(nodes: 2)
+    var both = LockSet([0, 1])
+    var one = LockSet([1])
+    Self.expect(true, &both, node: 0, &cluster)
+    Self.expect(false, &one, node: 1, &cluster, steps: 50)
+    both.release(&cluster.memories[0], &cluster.clients[0])
+    Self.expect(true, &one, node: 1, &cluster)
+  }
+
+  @Test func aWaitingSetIsNotOvertakenByLaterRequests() throws {
+    var cluster = try Cluster(nodes: 3)
+    var first = LockSet([0])
+    var set = LockSet([0, 1])
+    var late = LockSet([1])
+    Self.expect(true, &first, node: 0, &cluster)
+    Self.expect(false, &set, node: 1, &cluster, steps: 10)
+    Self.expect(false, &late, node: 2, &cluster, steps: 50)
+    first.release(&cluster.memories[0], &cluster.clients[0])
+    Self.expect(true, &set, node: 1, &cluster)
+  }
+
+  @Test func withinANodeTheOrderIsThatOfArrival() throws {
+    var cluster = try Cluster()
+    var locks = [LockSet([0]), LockSet([0]), LockSet([0])]
+    Self.expect(true, &locks[0], node: 0, &cluster)
+    Self.expect(false, &locks[1], node: 0, &cluster, steps: 5)
+    Self.expect(false, &locks[2], node: 0, &cluster, steps: 5)
+    locks[0].release(&cluster.memories[0], &cluster.clients[0])
+    Self.expect(false, &locks[2], node: 0, &cluster, steps: 20)
+    Self.expect(true, &locks[1], node: 0, &cluster)
+  }
+
+  /// The grant may cross the withdrawal; the sequence number releases it (a shared slot would stay
+  /// granted to nobody).
+  @Test(arguments: 1...30) func withdrawalLeavesNoLockBehind(polls: Int) throws {
+    var cluster = try Cluster()
+    var holder = LockSet([0])
+    Self.expect(true, &holder, node: 0, &cluster)
+    var waiter = Count([0], pollLimit: polls)
+    var granted: Bool?
+    var random = SplitMix64(seed: UInt64(polls))
+    while granted == nil {
+      if Bool.random(using: &random) { _ = cluster.manager.step(&cluster.managerMemory) }
+      if Int.random(in: 0..<polls, using: &random) == 0, holder.isHeld {
+        holder.release(&cluster.memories[0], &cluster.clients[0])
+      }
+      if case .done(let result) = waiter.step(&cluster.memories[1], &cluster.clients[1]) {
+        granted = result
+      }
+    }
+    if holder.isHeld { holder.release(&cluster.memories[0], &cluster.clients[0]) }
+    let both = [cluster.run(Count([0]), node: 0), cluster.run(Count([0]), node: 1)]
+    #expect(both == [true, true])
+    let counted = Self.counter(0, &cluster)
+    #expect(counted == (granted == true ? 3 : 2))
+  }
+
+  @Test func aNewManagerKeepsWhatTheOldOneGranted() throws {
+    var cluster = try Cluster()
+    var held = LockSet([0])
+    Self.expect(true, &held, node: 1, &cluster)
+    cluster.manager = LockManager(cluster.geometry, pollNanoseconds: 100)
+    var other = LockSet([0])
+    Self.expect(false, &other, node: 0, &cluster, steps: 50)
+    held.release(&cluster.memories[1], &cluster.clients[1])
+    Self.expect(true, &other, node: 0, &cluster)
+  }
+
+  @Test func aNewProcessOfANodeDropsTheLocksOfTheOldOne() throws {
+    var cluster = try Cluster()
+    var lost = LockSet([0])
+    Self.expect(true, &lost, node: 1, &cluster)
+    cluster.clients[1] = StoreClient(cluster.geometry, node: 1, pollNanoseconds: 100)
+    cluster.run(Attach(), node: 1)
+    let isFree = cluster.run(Count([0]), node: 0)
+    #expect(isFree)
+    var again = LockSet([0])
+    let isHeldAtOnce = Self.acquire(&again, node: 1, &cluster, steps: 2, managed: false)
+    #expect(!isHeldAtOnce, "an old grant answers no new request")
+  }
+
+  private static func expect(
+    _ granted: Bool, _ lock: inout LockSet, node: Int, _ cluster: inout Cluster, steps: Int = 1000,
+    location: SourceLocation = #_sourceLocation
+  ) {
+    let isGranted = acquire(&lock, node: node, &cluster, steps: steps)
+    #expect(isGranted == granted, sourceLocation: location)
+  }
+
+  /// Steps a lock set, and the manager, up to `steps` times.
+  private static func acquire(
+    _ lock: inout LockSet, node: Int, _ cluster: inout Cluster, steps: Int = 1000,
+    managed: Bool = true
+  ) -> Bool {
+    for _ in 0..<steps {
+      if case .done = lock.acquire(&cluster.memories[node], &cluster.clients[node]) { return true }
+      if managed { _ = cluster.manager.step(&cluster.managerMemory) }
+    }
+    return false
+  }
+}
