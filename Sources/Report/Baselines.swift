@@ -99,7 +99,8 @@ public struct BaselineCheck {
         let percent = (value / baseline - 1) * 100
         change = "  \(percent >= 0 ? "+" : "")\(Decimals.text(percent, 2)) %"
       }
-      return "  " + ComparisonTable.pad(move.system, 18) + " " + ComparisonTable.pad(move.metric, 28)
+      return "  " + ComparisonTable.pad(move.system, 18) + " "
+        + ComparisonTable.pad(move.metric, 28)
         + ComparisonTable.padLeft(cell(move.baseline), 14) + " -> "
         + ComparisonTable.padLeft(cell(move.value), 14) + change
     }.joined(separator: "\n")
