@@ -10,6 +10,7 @@ let package = Package(
   name: "tract-sim",
   products: [
     .executable(name: "tract-sim", targets: ["tract-sim"]),
+    .executable(name: "tract-pool", targets: ["tract-pool"]),
     .library(name: "TractStore", targets: ["SharedMemory", "TractStore"]),
   ],
   dependencies: [
@@ -47,6 +48,9 @@ let package = Package(
       dependencies: [
         "EventKernel", "JSONText", "Rack", "Report", "Workload", argumentParser,
       ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "tract-pool", dependencies: ["JSONText", "SharedMemory", "TractStore", argumentParser],
       swiftSettings: strict),
 
     .testTarget(name: "EventKernelTests", dependencies: ["EventKernel"], swiftSettings: strict),

@@ -12,12 +12,29 @@ public struct MappedMemory: ~Copyable, SharedMemory {
   @usableFromInline let base: UnsafeMutableRawPointer
   public let byteCount: UInt64
   public let capabilities: DeviceCapabilities
+  /// Kept open for its advisory lock; −1 without one.
+  private let lockFile: Int32
 
   /// Maps what exists.
-  public init(opening path: String) throws(PoolError) {
+  ///
+  /// With `exclusively`, at most one such mapping exists on this host at a time (flock); others
+  /// may map the region without it.
+  public init(opening path: String, exclusively: Bool = false) throws(PoolError) {
     let file = try Self.open(path, flags: O_RDWR, action: .open)
-    defer { close(file) }
-    try self.init(file: file, path: path, bytes: Self.size(of: file, path: path))
+    if exclusively, flock(file, LOCK_EX | LOCK_NB) != 0 {
+      close(file)
+      throw PoolError(
+        .open, path: path, reason: "another process has it for itself",
+        remedy: "wait until it has ended")
+    }
+    defer { if !exclusively { close(file) } }
+    do {
+      let bytes = try Self.size(of: file, path: path)
+      try self.init(file: file, path: path, bytes: bytes, lockFile: exclusively ? file : -1)
+    } catch {
+      if exclusively { close(file) }
+      throw error
+    }
   }
 
   /// Creates a file or POSIX shared memory of `bytes` zero bytes; refuses to replace one.
@@ -31,14 +48,16 @@ public struct MappedMemory: ~Copyable, SharedMemory {
       throw PoolError(.size, path: path, code: code)
     }
     do {
-      try self.init(file: file, path: path, bytes: bytes)
+      try self.init(file: file, path: path, bytes: bytes, lockFile: -1)
     } catch {
       Self.remove(path)
       throw error
     }
   }
 
-  private init(file: Int32, path: String, bytes: UInt64) throws(PoolError) {
+  private init(
+    file: Int32, path: String, bytes: UInt64, lockFile: Int32
+  ) throws(PoolError) {
     guard bytes > 0 else {
       throw PoolError(.map, path: path, reason: "it is empty", remedy: "create the pool first")
     }
@@ -48,11 +67,15 @@ public struct MappedMemory: ~Copyable, SharedMemory {
     }
     base = mapping
     byteCount = bytes
+    self.lockFile = lockFile
     capabilities = DeviceCapabilities(
       fabric: .strong, ddio: false, lineStore: cl_has_line_store() != 0, payload: .cpuVisible)
   }
 
-  deinit { munmap(base, Int(byteCount)) }
+  deinit {
+    munmap(base, Int(byteCount))
+    if lockFile >= 0 { close(lockFile) }
+  }
 
   /// Deletes a file or POSIX shared memory by name; what is mapped stays mapped.
   public static func remove(_ path: String) {

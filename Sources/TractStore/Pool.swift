@@ -21,10 +21,14 @@ public enum Pool {
   }
 
   /// The geometry of a formatted pool.
+  /// - Parameter regionBytes: bytes that are mapped; a pool that says it is larger is refused.
   /// - Throws: if it is no pool, has another layout, or hashes with another seed.
   public static func open<M: SharedMemory & ~Copyable>(
-    _ memory: inout M, hashSeed: UInt64?
+    _ memory: inout M, hashSeed: UInt64?, regionBytes: UInt64 = .max
   ) throws(PoolFormatError) -> PoolGeometry {
+    guard regionBytes >= PoolGeometry.smallestRegion else {
+      throw PoolFormatError(description: "\(regionBytes) B are too few for a pool")
+    }
     let head = memory.readFresh(PoolGeometry.superblock)
     let layout = memory.readFresh(PoolGeometry.layoutLine)
     guard head[0] == magic, head.isSealed, layout.isSealed,
@@ -34,6 +38,11 @@ public enum Pool {
     }
     guard head[2] == geometry.metadataBytes else {
       throw PoolFormatError(description: "the pool was made by a version with another layout")
+    }
+    guard geometry.totalBytes <= regionBytes else {
+      throw PoolFormatError(
+        description: "the pool takes \(geometry.totalBytes) B, there are \(regionBytes) B: "
+          + "it has been cut, create it anew")
     }
     if let hashSeed, head[1] != hashSeed {
       throw PoolFormatError(

@@ -44,22 +44,24 @@ public struct PoolGeometry: Hashable, Sendable {
     guard (1...255).contains(nodes) else {
       throw PoolFormatError(description: "\(nodes) nodes; allowed are 1 to 255")
     }
-    guard blockBytes >= 64, blockBytes % 64 == 0 else {
-      throw PoolFormatError(description: "blocks of \(blockBytes) B; allowed are multiples of 64")
-    }
-    guard blocksPerChunk > 0, (1...4096).contains(shards) else {
+    guard (64...1 << 40).contains(blockBytes), blockBytes % 64 == 0 else {
       throw PoolFormatError(
-        description: "a pool needs at least one block a chunk and 1 to 4096 shards")
+        description: "blocks of \(blockBytes) B; allowed are multiples of 64 up to 2^40")
     }
-    let chunks = Int(payloadBytes / (blockBytes * UInt64(blocksPerChunk)))
+    guard (1...1 << 20).contains(blocksPerChunk), (1...4096).contains(shards) else {
+      throw PoolFormatError(
+        description: "a pool needs 1 to 2^20 blocks a chunk and 1 to 4096 shards")
+    }
+    let chunks = Int(clamping: payloadBytes / (blockBytes * UInt64(blocksPerChunk)))
     guard chunks > 0 else {
       throw PoolFormatError(
         description: "\(payloadBytes) B hold no chunk of \(blocksPerChunk) blocks of "
           + "\(blockBytes) B; use a larger pool or smaller blocks")
     }
-    let blocks = chunks * blocksPerChunk
-    guard blocks < 1 << 31 else {
-      throw PoolFormatError(description: "\(blocks) blocks; fewer than 2^31 are allowed")
+    let blocks = chunks.multipliedReportingOverflow(by: blocksPerChunk).partialValue
+    guard chunks < 1 << 31, blocks < 1 << 31 else {
+      throw PoolFormatError(
+        description: "\(chunks) chunks of \(blocksPerChunk) blocks; fewer than 2^31 blocks are allowed")
     }
     self.nodes = nodes
     self.blockBytes = blockBytes
@@ -71,8 +73,39 @@ public struct PoolGeometry: Hashable, Sendable {
     pinLinesPerNode = (pins + Self.pinsPerLine - 1) / Self.pinsPerLine
   }
 
+  /// The pool with the largest payload that `regionBytes` hold, metadata and all.
+  /// - Throws: what is out of range; also if not even one chunk fits.
+  public static func largest(
+    regionBytes: UInt64, nodes: Int, blockBytes: UInt64, blocksPerChunk: Int = 8, shards: Int = 16
+  ) throws(PoolFormatError) -> PoolGeometry {
+    func geometry(chunks: UInt64) throws(PoolFormatError) -> PoolGeometry {
+      try PoolGeometry(
+        nodes: nodes, payloadBytes: chunks * blockBytes * UInt64(blocksPerChunk),
+        blockBytes: blockBytes, blocksPerChunk: blocksPerChunk, shards: shards)
+    }
+    // Metadata grows with the payload, so that what fits is found by bisection.
+    var best = try geometry(chunks: 1)
+    guard best.totalBytes <= regionBytes else {
+      throw PoolFormatError(
+        description: "a pool of one chunk takes \(best.totalBytes) B, there are \(regionBytes) B; "
+          + "use a larger region or smaller blocks")
+    }
+    var exceeds = regionBytes / (blockBytes * UInt64(blocksPerChunk)) + 1
+    while UInt64(best.chunks) + 1 < exceeds {
+      let middle = (UInt64(best.chunks) + exceeds) / 2
+      let candidate = try geometry(chunks: middle)
+      if candidate.totalBytes <= regionBytes { best = candidate } else { exceeds = middle }
+    }
+    return best
+  }
+
   init?(words line: Line64) {
-    guard line[0] <= 255, line[0] > 0, line[2] > 0, line[3] > 0, line[4] > 0 else { return nil }
+    // Bounds that keep sums and products of what follows far from overflow.
+    guard (1...255).contains(line[0]), (64...1 << 40).contains(line[1]),
+      (1...1 << 31).contains(line[2]), (1...1 << 31).contains(line[3]),
+      line[2] * line[3] < 1 << 31, (1...4096).contains(line[4] >> 32),
+      line[4] & 0xFFFF_FFFF > 0, line[5] <= 1 << 31
+    else { return nil }
     nodes = Int(line[0])
     blockBytes = line[1]
     blocksPerChunk = Int(line[2])
@@ -96,6 +129,8 @@ public struct PoolGeometry: Hashable, Sendable {
 
   // Areas in order; each begins where the one before ends.
   static var superblock: Address { Address(0) }
+  /// Superblock and layout.
+  static var smallestRegion: UInt64 { 2 * Line64.bytes }
   static var layoutLine: Address { Address(Line64.bytes) }
   func doorbell(node: Int) -> Address { Address(UInt64(2 + node) * Line64.bytes) }
   private var requestBase: Address { doorbell(node: nodes) }
