@@ -62,6 +62,7 @@ extension Catalogue {
       devices: Int(value("devices")), capacityBytes: Int(value("capacity")),
       deviceReadBandwidth: value("device_read_bandwidth"),
       deviceWriteBandwidth: value("device_write_bandwidth"),
+      deviceDuplexFactor: value("device_duplex_factor"),
       adapterReadBandwidth: value("adapter_read_bandwidth"),
       adapterWriteBandwidth: value("adapter_write_bandwidth"),
       gpuDMABandwidth: value("gpu_dma_bandwidth"), latencySeconds: value("latency"),

@@ -5,8 +5,8 @@ import EventKernel
 /// Resources and paths of a rack in a fluid network.
 ///
 /// Hosts are numbered: prefill workers first, then decode workers. Every direction of every hop is
-/// a capacity of its own; a PCIe link has a third one for both directions together, since they
-/// slow each other down.
+/// a capacity of its own; a PCIe link and the CXL devices have a third one for both directions
+/// together, since they slow each other down.
 public struct Fabric: Sendable {
   /// One host's directed capacities.
   public struct Host: Sendable {
@@ -19,7 +19,7 @@ public struct Fabric: Sendable {
 
   public let hosts: [Host]
   /// All CXL devices together: blocks are interleaved over them.
-  public let cxlRead, cxlWrite: FluidNetwork.ResourceID
+  public let cxlRead, cxlWrite, cxlDuplex: FluidNetwork.ResourceID
   /// One-way latency of the network.
   public let rdmaLatency: SimDuration
   private let gpuDirect: Bool
@@ -56,17 +56,24 @@ public struct Fabric: Sendable {
       name: "cxl_device_read", bytesPerSecond: rack.cxl.deviceReadBandwidth * devices)
     let cxlWrite = network.addResource(
       name: "cxl_device_write", bytesPerSecond: rack.cxl.deviceWriteBandwidth * devices)
+    let cxlDuplex = network.addResource(
+      name: "cxl_device_duplex",
+      bytesPerSecond: max(rack.cxl.deviceReadBandwidth, rack.cxl.deviceWriteBandwidth)
+        * rack.cxl.deviceDuplexFactor * devices)
     self.hosts = hosts
     self.cxlRead = cxlRead
     self.cxlWrite = cxlWrite
+    self.cxlDuplex = cxlDuplex
     rdmaLatency = .seconds(rack.nic.latencySeconds)
     gpuDirect = rack.nic.gpuDirect
     toDRAM = hosts.map { [$0.gpuToHost, $0.pcieDuplex, $0.dramWrite] }
     fromDRAM = hosts.map { [$0.dramRead, $0.hostToGPU, $0.pcieDuplex] }
     toCXL = hosts.map {
-      [$0.gpuToHost, $0.pcieDuplex, $0.dmaWrite, $0.adapterWrite, cxlWrite]
+      [$0.gpuToHost, $0.pcieDuplex, $0.dmaWrite, $0.adapterWrite, cxlWrite, cxlDuplex]
     }
-    fromCXL = hosts.map { [cxlRead, $0.adapterRead, $0.dmaRead, $0.hostToGPU, $0.pcieDuplex] }
+    fromCXL = hosts.map {
+      [cxlRead, cxlDuplex, $0.adapterRead, $0.dmaRead, $0.hostToGPU, $0.pcieDuplex]
+    }
   }
 
   public func gpuToDRAM(host: Int) -> [FluidNetwork.ResourceID] { toDRAM[host] }
@@ -93,9 +100,11 @@ public struct Fabric: Sendable {
   /// loaded latency of its small accesses depends on.
   public func cxlLoad(host: Int, in network: inout FluidNetwork) -> Double {
     var load = 0.0
-    for hop in [hosts[host].adapterRead, hosts[host].adapterWrite, cxlRead, cxlWrite] {
-      load = max(load, network.utilisation(of: hop))
-    }
+    load = max(load, network.utilisation(of: hosts[host].adapterRead))
+    load = max(load, network.utilisation(of: hosts[host].adapterWrite))
+    load = max(load, network.utilisation(of: cxlRead))
+    load = max(load, network.utilisation(of: cxlWrite))
+    load = max(load, network.utilisation(of: cxlDuplex))
     return min(1, load)
   }
 }

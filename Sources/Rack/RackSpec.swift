@@ -93,6 +93,9 @@ public struct CXLSpec: Hashable, Sendable {
   /// Bytes/s one device can be read at, and written at.
   public var deviceReadBandwidth: Double
   public var deviceWriteBandwidth: Double
+  /// Bytes/s of reads and writes together, as a multiple of the larger of the two alone: they share
+  /// the device's DRAM bus.
+  public var deviceDuplexFactor: Double
   /// Bytes/s one host's adapter (x16 port) passes towards the host, and towards the pool.
   public var adapterReadBandwidth: Double
   public var adapterWriteBandwidth: Double
@@ -104,19 +107,20 @@ public struct CXLSpec: Hashable, Sendable {
   public var loadedLatency: LoadedLatencyCurve
   /// Cost of one more pipelined line after the first: flush + load, seconds.
   public var pipelinedReadSeconds: Double
-  /// Cost of one more pipelined line after the first: store + flush, seconds.
+  /// Cost of one more pipelined line after the first: non-temporal store, seconds.
   public var pipelinedWriteSeconds: Double
 
   public init(
     devices: Int, capacityBytes: Int, deviceReadBandwidth: Double, deviceWriteBandwidth: Double,
-    adapterReadBandwidth: Double, adapterWriteBandwidth: Double, gpuDMABandwidth: Double,
-    latencySeconds: Double, loadedLatency: LoadedLatencyCurve, pipelinedReadSeconds: Double,
-    pipelinedWriteSeconds: Double
+    deviceDuplexFactor: Double, adapterReadBandwidth: Double, adapterWriteBandwidth: Double,
+    gpuDMABandwidth: Double, latencySeconds: Double, loadedLatency: LoadedLatencyCurve,
+    pipelinedReadSeconds: Double, pipelinedWriteSeconds: Double
   ) {
     self.devices = devices
     self.capacityBytes = capacityBytes
     self.deviceReadBandwidth = deviceReadBandwidth
     self.deviceWriteBandwidth = deviceWriteBandwidth
+    self.deviceDuplexFactor = deviceDuplexFactor
     self.adapterReadBandwidth = adapterReadBandwidth
     self.adapterWriteBandwidth = adapterWriteBandwidth
     self.gpuDMABandwidth = gpuDMABandwidth

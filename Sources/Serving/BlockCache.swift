@@ -45,6 +45,10 @@ struct BlockCache {
     if nodes[Int(node)].pins == 0 { pinned -= 1 }
   }
 
+  func contains(_ hash: BlockHash) -> Bool { index[hash] != nil }
+
+  func isPinned(_ hash: BlockHash) -> Bool { index[hash].map { nodes[Int($0)].pins > 0 } ?? false }
+
   /// Adds a block, evicting the oldest unpinned ones; false if everything else is pinned.
   mutating func insert(_ hash: BlockHash) -> Bool {
     if let node = index[hash] {
@@ -63,6 +67,11 @@ struct BlockCache {
     index[hash] = node
     linkNewest(node)
     return true
+  }
+
+  /// Evicts the oldest blocks until no more than `limit` unpinned ones are left.
+  mutating func keepUnpinned(atMost limit: Int) {
+    while count - pinned > limit, evictOldest() {}
   }
 
   /// Drops the least recently used unpinned block; false if there is none.

@@ -13,13 +13,22 @@ enum BlockHashing {
     promptIDs: [UInt64], idTokens: Int, blockTokens: Int, block index: Int
   ) -> BlockHash {
     let id = promptIDs[((index + 1) * blockTokens - 1) / idTokens]
-    return mixed(id, UInt64(index), UInt64(blockTokens))
+    var hash = mixed(id, UInt64(index), UInt64(blockTokens))
+    hash.lo &= ~privateBit
+    return hash
   }
 
   /// Hash of a block that no other request can name: a prompt's partial tail, or a private copy.
   static func privateHash(request: Int, block index: Int) -> BlockHash {
-    mixed(UInt64(request), UInt64(index), 0x5052_4956_4154_4521)
+    var hash = mixed(UInt64(request), UInt64(index), 0x5052_4956_4154_4521)
+    hash.lo |= privateBit
+    return hash
   }
+
+  static func isPrivate(_ hash: BlockHash) -> Bool { hash.lo & privateBit != 0 }
+
+  /// Keeps the two kinds of names apart.
+  private static var privateBit: UInt64 { 1 << 63 }
 
   /// Hashes of the first `count` full blocks.
   static func hashes(

@@ -27,11 +27,10 @@ struct Sequence {
   var tokens = 0
   /// Tokens whose KV is in GPU memory.
   var computed = 0
-  /// `tokens` at which the sequence leaves the batch.
-  var target = 0
-  /// GPU KV blocks it owns.
+  /// GPU KV blocks it uses, shared ones included.
   var blocks = 0
-  /// Of them, tokens that the connector brings in; valid once prepared.
+  /// Tokens at its head that it need not compute: the connector brings them in, or they are in the
+  /// engine's prefix cache. Valid once prepared.
   var cached = 0
   /// Whether KV comes in through the connector before it may run; cleared by preemption.
   var loads = false

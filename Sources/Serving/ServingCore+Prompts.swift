@@ -19,6 +19,14 @@ extension ServingCore {
     hashes(request, count: (records[request].inputTokens - 1) / system.blockTokens)
   }
 
+  /// Hashes of the first `tokens` of the prompt in full blocks of the engine's own size.
+  func engineBlockHashes(_ request: Int, tokens: Int) -> [BlockHash] {
+    let size = workload.engine.blockTokens
+    return BlockHashing.hashes(
+      of: stream.requests[request], idTokens: stream.blockTokens, blockTokens: size,
+      count: tokens / size)
+  }
+
   private func hashes(_ request: Int, count: Int) -> [BlockHash] {
     BlockHashing.hashes(
       of: stream.requests[request], idTokens: stream.blockTokens, blockTokens: system.blockTokens,

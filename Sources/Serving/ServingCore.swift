@@ -2,6 +2,7 @@
 
 import EventKernel
 import Rack
+import TractStore
 import Workload
 
 /// State shared by the engines and the connector of one run.
@@ -19,7 +20,7 @@ struct ServingCore {
   var records: [RequestRecord]
   var prefillRouter: Router
   var decodeRouter: Router
-  /// Engines to offer a new step once the current event is handled, in order of marking.
+  /// Engines to offer a new step once the current event is handled, the one marked last first.
   var dirtyEngines: [Int] = []
   /// Requests that have not reached an end.
   var unfinished: Int
@@ -30,6 +31,9 @@ struct ServingCore {
   var violations: [String] = []
   /// Instant the last request ended.
   var end = SimTime.zero
+
+  /// Blocks of the engine's prefix cache that a request uses; empty without such a cache.
+  var sharedBlocks: [[BlockHash]] = []
 
   private var transfers: [Transfer] = []
   private var freeTransfers: [Int32] = []
@@ -59,6 +63,11 @@ struct ServingCore {
         outputTokens: $0.element.outputTokens)
     }
     unfinished = stream.requests.count
+    guard system.hbmPrefixCache else { return }
+    sharedBlocks = Array(repeating: [], count: stream.requests.count)
+    for index in engines.indices {
+      self.engines[index].prefixCache = BlockCache(capacity: engines[index].totalBlocks)
+    }
   }
 
   subscript(id: SequenceID) -> Sequence {
@@ -195,8 +204,7 @@ struct ServingCore {
   /// Gives back everything the sequence holds on its engine.
   mutating func retire(_ id: SequenceID) {
     let engine = Int(self[id].engine)
-    engines[engine].freeBlocks += self[id].blocks
-    self[id].blocks = 0
+    releaseBlocks(id)
     self[id].status = .finished
     engines[engine].outstandingTokens -= records[id.request].inputTokens
     markDirty(engine)
@@ -234,10 +242,10 @@ struct ServingCore {
   /// Launches a transfer: after `delay` its bytes flow along `path` at no more than `cap`.
   mutating func startTransfer(
     _ kind: TransferKind, request: Int, bytes: Int, path: [FluidNetwork.ResourceID],
-    cap: Double = .infinity, delay: SimDuration = .zero, mark: Int = 0
+    cap: Double = .infinity, delay: SimDuration = .zero
   ) {
     let transfer = Transfer(
-      kind: kind, request: Int32(request), bytes: bytes, path: path, cap: cap, mark: Int32(mark))
+      kind: kind, request: Int32(request), bytes: bytes, path: path, cap: cap)
     let slot: Int32
     if let free = freeTransfers.popLast() {
       slot = free

@@ -50,6 +50,4 @@ struct Transfer {
   var bytes: Int
   var path: [FluidNetwork.ResourceID]
   var cap: Double
-  /// Free for the connector, e.g. the first block of a batch.
-  var mark: Int32
 }

@@ -125,6 +125,7 @@ struct ServingModel<C: Connector> {
       guard sequence.computed == sequence.tokens else { continue }
       if id.side == .prefill && sequence.emitted == 0 {
         core.records[request].prefillDone = core.now
+        if C.aggregated { core.cachePrompt(id) }
       }
       if id.side == .prefill && !C.aggregated {
         core[id].status = .held
@@ -242,12 +243,11 @@ struct ServingModel<C: Connector> {
         startLoad(id)
         continue
       }
-      let cached = core[id].loads ? core[id].cached : 0
-      let tokens = min(core[id].tokens - cached, budget)
-      guard core.allocate(id, upTo: cached + tokens, keeping: watermark) else { return }
+      guard core.admit(id, budget: budget, keeping: watermark) else { return }
+      let tokens = min(core[id].tokens - core[id].cached, budget)
       core.engines[engine].waiting.remove(at: 0)
       core.noteScheduled(id)
-      core[id].computed = cached
+      core[id].computed = core[id].cached
       core.run(id, tokens: tokens, on: engine)
       budget -= tokens
       if core[id].loads {

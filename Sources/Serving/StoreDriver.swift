@@ -13,6 +13,8 @@ struct StoreProcess {
     case publish(PutEnd)
     case unpin(Unpin)
     case remove(Remove)
+    /// While the operation is being stepped, so that its arrays have one owner.
+    case stepping
   }
 
   /// What the connector wanted it for.
@@ -59,7 +61,7 @@ struct StoreDriver {
   private var asleepSince: SimTime?
   private var seenWrites = 0
 
-  private var processes: [StoreProcess?] = []
+  private var processes: [StoreProcess] = []
   private var freeProcesses: [Int] = []
   private(set) var use = StoreUse()
 
@@ -118,18 +120,13 @@ struct StoreDriver {
 
   /// Steps a process; returns it once its answer's time has come.
   mutating func step(_ slot: Int, _ core: inout ServingCore) -> StoreProcess? {
-    guard var process = processes[slot] else {
-      preconditionFailure("store process \(slot) has ended")
-    }
-    if process.answer != nil {
-      processes[slot] = nil
+    if processes[slot].answer != nil {
       freeProcesses.append(slot)
-      return process
+      return processes[slot]
     }
-    let node = process.node
+    let node = processes[slot].node
     prepare(node, &core)
-    let pause = advance(&process)
-    processes[slot] = process
+    let pause = advance(slot)
     let end = core.now + elapsed(node)
     core.queue.push(
       .store(process: Int32(slot)), at: end + pause, rank: UInt16(node + 1))
@@ -138,29 +135,32 @@ struct StoreDriver {
   }
 
   /// Runs one step of the operation and returns how long it wants to pause.
-  private mutating func advance(_ process: inout StoreProcess) -> SimDuration {
-    let node = process.node
-    switch process.operation {
+  private mutating func advance(_ slot: Int) -> SimDuration {
+    let node = processes[slot].node
+    let operation = processes[slot].operation
+    processes[slot].operation = .stepping
+    switch operation {
     case .pin(var operation):
       let step = operation.step(&memories[node], &clients[node])
-      process.operation = .pin(operation)
-      return pause(step) { process.answer = .pinned($0) }
+      processes[slot].operation = .pin(operation)
+      return pause(step) { processes[slot].answer = .pinned($0) }
     case .reserve(var operation):
       let step = operation.step(&memories[node], &clients[node])
-      process.operation = .reserve(operation)
-      return pause(step) { process.answer = .reserved($0) }
+      processes[slot].operation = .reserve(operation)
+      return pause(step) { processes[slot].answer = .reserved($0) }
     case .publish(var operation):
       let step = operation.step(&memories[node], &clients[node])
-      process.operation = .publish(operation)
-      return pause(step) { process.answer = .published($0) }
+      processes[slot].operation = .publish(operation)
+      return pause(step) { processes[slot].answer = .published($0) }
     case .unpin(var operation):
       let step = operation.step(&memories[node], &clients[node])
-      process.operation = .unpin(operation)
-      return pause(step) { _ in process.answer = .done }
+      processes[slot].operation = .unpin(operation)
+      return pause(step) { _ in processes[slot].answer = .done }
     case .remove(var operation):
       let step = operation.step(&memories[node], &clients[node])
-      process.operation = .remove(operation)
-      return pause(step) { _ in process.answer = .done }
+      processes[slot].operation = .remove(operation)
+      return pause(step) { _ in processes[slot].answer = .done }
+    case .stepping: preconditionFailure("a store operation steps within its own step")
     }
   }
 

@@ -91,8 +91,12 @@ struct Evict: Operation {
         !client.pins.isPinned(block: victim.block, generation: victim.generation),
         let entry = IndexEntry(memory.loadLine(geometry.entry(victim.slot)))
       else { return false }
-      return entry.state == .ready && entry.hash == victim.hash
-        && entry.generation == victim.generation
+      // The whole entry: since the victim was chosen it may have gone, and another node may have
+      // put the same hash into the same line, by chance with the same generation.
+      return entry
+        == IndexEntry(
+          state: .ready, node: client.node, generation: victim.generation, hash: victim.hash,
+          block: victim.block)
     }
     write(.evicting, marked, &memory, client)
   }

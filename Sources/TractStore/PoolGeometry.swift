@@ -172,6 +172,11 @@ public struct PoolGeometry: Hashable, Sendable {
     return shard(of: hash) * entriesPerShard + (start + distance) % entriesPerShard
   }
 
+  /// The line before `slot` in its shard.
+  func previous(before slot: Int) -> Int {
+    slot % entriesPerShard == 0 ? slot + entriesPerShard - 1 : slot - 1
+  }
+
   /// The line after `slot` in its shard.
   func next(after slot: Int) -> Int {
     let shard = slot / entriesPerShard

@@ -8,8 +8,9 @@ struct Probe {
   enum Finding: Hashable {
     /// The entry and its line.
     case entry(IndexEntry, slot: Int)
-    /// No entry; the line where one may be put, −1 if the window is full.
-    case absent(vacant: Int)
+    /// No entry; the line where one may be put, −1 if the window is full. The probe ended at an
+    /// empty line right after `tombs` tombs, or at the window's end (`end` −1).
+    case absent(vacant: Int, end: Int, tombs: Int)
     /// A line that stays torn may hold the hash, so there is no telling.
     case unreadable
   }
@@ -19,6 +20,8 @@ struct Probe {
     var distance = 0
     /// First line seen where the hash may be put; −1 if none.
     var vacant = -1
+    /// Tombs seen last in a row.
+    var tombs = 0
     var tornReads = 0
   }
 
@@ -31,7 +34,8 @@ struct Probe {
 
   init(_ hashes: ArraySlice<BlockHash>) {
     self.hashes = hashes
-    findings = Array(repeating: .absent(vacant: -1), count: hashes.count)
+    findings = Array(
+      repeating: .absent(vacant: -1, end: -1, tombs: 0), count: hashes.count)
     open = hashes.indices.map { Item(index: $0 - hashes.startIndex) }
   }
 
@@ -39,18 +43,21 @@ struct Probe {
   mutating func step<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ geometry: PoolGeometry
   ) -> Step<Void> {
-    let slots = open.map {
-      geometry.slot(of: hashes[hashes.startIndex + $0.index], distance: $0.distance)
+    memory.invalidate(open.map { geometry.entry(slot(of: $0, geometry)) })
+    var kept = 0
+    for position in open.indices {
+      let slot = slot(of: open[position], geometry)
+      let line = memory.loadLine(geometry.entry(slot))
+      guard let next = look(open[position], slot, line, geometry) else { continue }
+      open[kept] = next
+      kept += 1
     }
-    memory.invalidate(slots.map { geometry.entry($0) })
-    var still: [Item] = []
-    for (item, slot) in zip(open, slots) {
-      if let next = look(item, slot, memory.loadLine(geometry.entry(slot)), geometry) {
-        still.append(next)
-      }
-    }
-    open = still
+    open.removeLast(open.count - kept)
     return open.isEmpty ? .done(()) : .sync
+  }
+
+  private func slot(of item: Item, _ geometry: PoolGeometry) -> Int {
+    geometry.slot(of: hashes[hashes.startIndex + item.index], distance: item.distance)
   }
 
   /// Judges one line; returns how to go on, or nil when the hash has its finding.
@@ -67,11 +74,14 @@ struct Probe {
     }
     switch entry.state {
     case .empty:
-      findings[item.index] = .absent(vacant: item.vacant >= 0 ? item.vacant : slot)
+      findings[item.index] = .absent(
+        vacant: item.vacant >= 0 ? item.vacant : slot, end: slot, tombs: item.tombs)
       return nil
     case .tomb:
       if item.vacant < 0 { item.vacant = slot }
+      item.tombs += 1
     case .reserved, .ready, .evicting:
+      item.tombs = 0
       if entry.hash == hashes[hashes.startIndex + item.index] {
         findings[item.index] = .entry(entry, slot: slot)
         return nil
@@ -79,7 +89,7 @@ struct Probe {
     }
     item.distance += 1
     if item.distance < min(PoolGeometry.probeWindow, geometry.entriesPerShard) { return item }
-    findings[item.index] = .absent(vacant: item.vacant)
+    findings[item.index] = .absent(vacant: item.vacant, end: -1, tombs: 0)
     return nil
   }
 }

@@ -60,6 +60,7 @@ public enum ResolvedWorkload {
         "capacity_gib": number(Double(rack.cxl.capacityBytes), gib),
         "device_read_gbps": number(rack.cxl.deviceReadBandwidth, gb),
         "device_write_gbps": number(rack.cxl.deviceWriteBandwidth, gb),
+        "device_duplex_factor": .number(rack.cxl.deviceDuplexFactor),
         "adapter_read_gbps": number(rack.cxl.adapterReadBandwidth, gb),
         "adapter_write_gbps": number(rack.cxl.adapterWriteBandwidth, gb),
         "gpu_dma_gbps": number(rack.cxl.gpuDMABandwidth, gb),
@@ -107,6 +108,7 @@ public enum ResolvedWorkload {
       "synchronous_load": .bool(system.synchronousLoad),
       "synchronous_save": .bool(system.synchronousSave),
       "hold_until_sent": .bool(system.holdUntilSent), "layerwise": .bool(system.layerwise),
+      "hbm_prefix_cache": .bool(system.hbmPrefixCache),
       "write_batch_blocks": .integer(system.writeBatchBlocks),
       "poll_us": number(system.pollSeconds, 1e6),
     ]

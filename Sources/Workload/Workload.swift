@@ -74,6 +74,9 @@ public struct SystemSpec: Hashable, Sendable {
   public var holdUntilSent: Bool
   /// Whether KV leaves layer by layer while the step still computes.
   public var layerwise: Bool
+  /// Whether the engine keeps full prompt blocks in GPU memory that nobody needs otherwise
+  /// (aggregated; vLLM's automatic prefix caching).
+  public var hbmPrefixCache: Bool
   /// Blocks published together after one KV write (tract).
   public var writeBatchBlocks: Int
   /// Interval between polls of a lock grant or of an entry awaited, seconds (tract).

@@ -109,6 +109,8 @@ extension WorkloadDecoder {
     }
     bandwidth(reader, "device_read_gbps", &cxl.deviceReadBandwidth)
     bandwidth(reader, "device_write_gbps", &cxl.deviceWriteBandwidth)
+    cxl.deviceDuplexFactor = reader.number(
+      "device_duplex_factor", default: cxl.deviceDuplexFactor, in: 1...2)
     bandwidth(reader, "adapter_read_gbps", &cxl.adapterReadBandwidth)
     bandwidth(reader, "adapter_write_gbps", &cxl.adapterWriteBandwidth)
     bandwidth(reader, "gpu_dma_gbps", &cxl.gpuDMABandwidth)

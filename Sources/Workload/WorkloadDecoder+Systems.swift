@@ -7,7 +7,8 @@ extension SystemKind {
   /// Parameters a system of this kind understands, beside `base` and `name`.
   public var parameters: [String] {
     switch self {
-    case .aggregated, .ideal: ["block_tokens"]
+    case .aggregated: ["hbm_prefix_cache"]
+    case .ideal: ["block_tokens"]
     case .nixl: ["block_tokens", "launch_ms", "hold_until_sent"]
     case .lmcache:
       [
@@ -87,7 +88,7 @@ extension WorkloadDecoder {
       launchSeconds: catalogue.software("nixl_launch"),
       copyLaunchSeconds: catalogue.software("gpu_copy_launch"),
       synchronousLoad: base == .lmcache, synchronousSave: false, holdUntilSent: true,
-      layerwise: false, writeBatchBlocks: Int(catalogue.software("write_batch")),
+      layerwise: false, hbmPrefixCache: false, writeBatchBlocks: Int(catalogue.software("write_batch")),
       pollSeconds: catalogue.software("store_poll"))
   }
 
@@ -117,6 +118,8 @@ extension WorkloadDecoder {
       system.synchronousSave = reader.bool(key, default: system.synchronousSave)
     case "hold_until_sent":
       system.holdUntilSent = reader.bool(key, default: system.holdUntilSent)
+    case "hbm_prefix_cache":
+      system.hbmPrefixCache = reader.bool(key, default: system.hbmPrefixCache)
     case "layerwise": system.layerwise = reader.bool(key, default: system.layerwise)
     default: preconditionFailure("the parameter \(key) has no reader")
     }

@@ -95,7 +95,9 @@ private struct Life {
 }
 
 @Suite struct InterleavingTests {
-  @Test(arguments: UInt64(1)...40) func pinnedPayloadNeverChanges(seed: UInt64) throws {
+  /// The later seeds once failed: an evictor took another node's entry for its own when hash, line
+  /// and generation were the same.
+  @Test(arguments: Array(1...100) + [131, 286, 591, 606, 885, 925] as [UInt64]) func pinnedPayloadNeverChanges(seed: UInt64) throws {
     var random = SplitMix64(seed: seed)
     let posted = seed % 4 == 0
     var cluster = try Cluster(

@@ -1,11 +1,6 @@
 // `aggregated`: one engine does prefill and decode in the same batches; no KV moves.
 
-import TractStore
-
-/// Chunked prefill on every worker, optionally with a prefix cache in GPU memory.
-///
-/// Cached blocks live in the engine's own block pool: a block nobody uses stays cached until its
-/// place is needed, so the cache never takes memory from running requests.
+/// Chunked prefill on every worker; a prefix cache in GPU memory is the engine's own affair.
 struct AggregatedConnector: Connector {
   static var aggregated: Bool { true }
 

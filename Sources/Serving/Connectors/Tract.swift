@@ -281,10 +281,7 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
   private mutating func removePrivate(
     _ blocks: [PinnedBlock], _ request: Int, _ core: inout ServingCore
   ) {
-    let blockCount = core.records[request].inputTokens / core.system.blockTokens + 1
-    let names = Set(
-      (0..<blockCount).map { BlockHashing.privateHash(request: request, block: $0) })
-    let hashes = blocks.map(\.hash).filter { names.contains($0) }
+    let hashes = blocks.map(\.hash).filter { BlockHashing.isPrivate($0) }
     guard !hashes.isEmpty else { return }
     store.start(
       .remove(Remove(hashes)), .remove, node: prefillNode(request, core), request: request, &core)
