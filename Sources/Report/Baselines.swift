@@ -65,7 +65,11 @@ public struct BaselineCheck {
     ])
   }
 
-  /// Compares; a figure without a tolerance of its own may move by 1 %.
+  /// How far a figure without a tolerance of its own may move. Runs repeat to the bit, so this
+  /// only has to absorb rounding on other machines.
+  public static let defaultTolerance = Tolerance.relative(0.001)
+
+  /// Compares every figure of every system.
   public init(
     _ comparison: Comparison, baseline: JSONNode, tolerances: [String: Tolerance]
   ) {
@@ -77,7 +81,7 @@ public struct BaselineCheck {
         let reference = expected?[key]?.value.double
         if value == nil, reference == nil { continue }
         compared += 1
-        let tolerance = tolerances[key] ?? .relative(0.01)
+        let tolerance = tolerances[key] ?? Self.defaultTolerance
         if let value, let reference, tolerance.allows(value, baseline: reference) { continue }
         moves.append(
           Move(system: metrics.system, metric: key, baseline: reference, value: value))

@@ -41,11 +41,17 @@ public enum ComparisonTable {
   public static func text(_ comparison: Comparison) -> String {
     let metrics = comparison.metrics
     let base = comparison.baseline
-    let width = max(16, (metrics.map(\.system.count).max() ?? 0) + 2)
+    // Ratios have a field of their own, so that values line up under their system's name.
+    let widths = metrics.map { max(10, $0.system.count) + 2 }
+    let ratioWidths = metrics.map { $0.system == base.system ? 0 : 8 }
     var lines = [
       "\(comparison.workload.name): \(comparison.workload.model.name), "
         + "seed \(comparison.workload.seed), ratios to \(base.system)", "",
-      pad("", 26) + metrics.map { padLeft($0.system, width) }.joined(),
+      trimmed(
+        pad("", 24)
+          + metrics.indices.map {
+            padLeft(metrics[$0].system, widths[$0]) + pad("", ratioWidths[$0])
+          }.joined()),
     ]
     for row in rows {
       guard let row else {
@@ -53,17 +59,16 @@ public enum ComparisonTable {
         continue
       }
       guard metrics.contains(where: { $0[row.key] != nil }) else { continue }
-      let cells = metrics.map { system -> String in
-        guard let value = system[row.key], value.isFinite else { return padLeft("-", width) }
-        var cell = Decimals.text(value * row.scale, row.decimals)
-        if row.ratio, let reference = base[row.key], reference > 0, system.system != base.system {
-          cell += " " + padLeft("(\(Decimals.text(value / reference, 2))x)", 8)
-        } else if row.ratio {
-          cell += pad("", 9)
+      let cells = metrics.indices.map { index -> String in
+        let value = metrics[index][row.key] ?? .nan
+        var ratio = ""
+        if row.ratio, let reference = base[row.key], reference > 0, value.isFinite {
+          ratio = "(\(Decimals.text(value / reference, 2))x)"
         }
-        return padLeft(cell, width)
+        return padLeft(Decimals.text(value * row.scale, row.decimals), widths[index])
+          + (ratioWidths[index] > 0 ? padLeft(ratio, ratioWidths[index]) : "")
       }
-      lines.append(trimmed(pad(row.title, 26) + cells.joined()))
+      lines.append(trimmed(pad(row.title, 24) + cells.joined()))
     }
     for system in metrics {
       for failure in system.failures {

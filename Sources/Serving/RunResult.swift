@@ -90,6 +90,7 @@ public struct StoreUse: Hashable, Sendable {
   public var lockAcquisitions = 0
   /// Polls of grant lines; each waiter polls until its set is granted.
   public var lockPolls = 0
+  /// Prefix lookups.
   public var lookups = 0
   /// From a prefix lookup's start until its blocks are pinned.
   public var lookupSecondsTotal = 0.0

@@ -217,7 +217,6 @@ struct StoreDriver {
     for client in clients {
       use.lockAcquisitions += client.counters.locksTaken
       use.lockPolls += client.counters.lockPolls
-      use.lookups += client.counters.lookups
       use.blocksHit += client.counters.blocksHit
       use.blocksPublished += client.counters.published
       use.evictions += client.counters.evicted
@@ -237,6 +236,7 @@ struct StoreDriver {
     let seconds = (now - process.started).seconds
     switch process.purpose {
     case .lookup:
+      use.lookups += 1
       use.lookupSecondsTotal += seconds
       use.lookupSecondsMax = max(use.lookupSecondsMax, seconds)
     case .reserve:

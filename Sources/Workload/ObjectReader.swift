@@ -64,7 +64,8 @@ final class ObjectReader {
       report(key, "is missing; a string is required")
       return nil
     }
-    let value = string(key, default: "")
+    let value = string(key, default: "-")
+    if value.isEmpty { report(key, "is empty; give it a value") }
     return value.isEmpty ? nil : value
   }
 

@@ -7,7 +7,8 @@ import JSONText
 /// Reads recorded requests.
 ///
 /// A line is `{"timestamp": ms, "input_length": n, "output_length": n, "hash_ids": [...]}`; the ids
-/// name prefix-chained blocks, as many as the input has, the last perhaps partial.
+/// name prefix-chained blocks, as many as the input has, the last perhaps partial. `created_time`,
+/// `input_tokens` and `output_tokens` are other names for the first three.
 public enum TraceFile {
   /// Problems listed before the reader gives up on a file.
   private static var problemLimit: Int { 20 }
@@ -67,8 +68,8 @@ public enum TraceFile {
       log.add(line: line, path: "", "expected an object, found \(node.value.kind)")
       return nil
     }
-    func integer(_ key: String) -> Int? {
-      guard let value = node[key] else {
+    func integer(_ key: String, _ alias: String) -> Int? {
+      guard let value = node[key] ?? node[alias] else {
         log.add(line: line, path: "$.\(key)", "is missing; a whole number is required")
         return nil
       }
@@ -82,13 +83,13 @@ public enum TraceFile {
       }
       return number
     }
-    guard let time = node["timestamp"]?.value.double, time >= 0, time <= 1e12 else {
+    guard let time = (node["timestamp"] ?? node["created_time"])?.value.double, time >= 0, time <= 1e12 else {
       log.add(line: line, path: "$.timestamp", "expected milliseconds, 0 or more")
       return nil
     }
-    guard let input = integer("input_length"), let output = integer("output_length") else {
-      return nil
-    }
+    guard let input = integer("input_length", "input_tokens"),
+      let output = integer("output_length", "output_tokens")
+    else { return nil }
     guard case .array(let elements)? = node["hash_ids"]?.value else {
       log.add(line: line, path: "$.hash_ids", "is missing; an array of block ids is required")
       return nil

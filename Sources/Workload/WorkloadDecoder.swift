@@ -17,6 +17,10 @@ struct WorkloadDecoder {
     let reader = ObjectReader(root, path: "$", line: root.line, log: log)
     _ = reader.node("$schema")
     let name = reader.requiredString("name") ?? ""
+    // Baselines are files of this name.
+    if name.contains("/") || name.hasPrefix(".") || name.utf8.contains(where: { $0 < 0x20 }) {
+      reader.report("name", "must not contain \"/\" or control characters, nor begin with \".\"")
+    }
     let seed = reader.integer("seed", default: 1, in: 0...Int.max)
     let model = model(reader)
     let weights = reader.choice("weight_format", default: NumberFormat.bf16)
