@@ -61,6 +61,10 @@ let package = Package(
     .testTarget(
       name: "ServingTests", dependencies: ["EventKernel", "Report", "Serving", "Workload"],
       swiftSettings: strict),
+    // Runs the built commands.
+    .testTarget(
+      name: "CommandTests", dependencies: ["JSONText", "tract-pool", "tract-sim"],
+      exclude: ["Goldens"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

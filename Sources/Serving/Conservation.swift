@@ -43,7 +43,9 @@ enum Conservation {
     let loaded = moved[TransferKind.prefillLoad.rawValue]
     let hits = core.records.reduce(0) { $0 + ($1.prefillScheduled == nil ? 0 : $1.cachedTokens) }
     // An ideal cache and one in GPU memory move nothing.
-    if core.system.base != .ideal, core.system.base != .aggregated, loaded != hits * core.kvBytesPerToken {
+    if core.system.base != .ideal, core.system.base != .aggregated,
+      loaded != hits * core.kvBytesPerToken
+    {
       found.append("\(loaded) bytes loaded for \(hits) cached tokens")
     }
     return found

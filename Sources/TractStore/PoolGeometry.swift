@@ -61,7 +61,8 @@ public struct PoolGeometry: Hashable, Sendable {
     let blocks = chunks.multipliedReportingOverflow(by: blocksPerChunk).partialValue
     guard chunks < 1 << 31, blocks < 1 << 31 else {
       throw PoolFormatError(
-        description: "\(chunks) chunks of \(blocksPerChunk) blocks; fewer than 2^31 blocks are allowed")
+        description:
+          "\(chunks) chunks of \(blocksPerChunk) blocks; fewer than 2^31 blocks are allowed")
     }
     self.nodes = nodes
     self.blockBytes = blockBytes

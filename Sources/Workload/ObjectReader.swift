@@ -154,9 +154,11 @@ final class ObjectReader {
   func finish() {
     for (key, value) in members where !known.contains(key) {
       let names = known.sorted()
-      let nearest = names.min { distance(key, $0) < distance(key, $1) }
+      // A name cut short, or else the one with the fewest changes.
+      let continued = key.count >= 3 ? names.first { $0.hasPrefix(key) } : nil
+      let nearest = continued ?? names.min { distance(key, $0) < distance(key, $1) }
       let hint: String
-      if let nearest, distance(key, nearest) <= max(2, key.count / 3) {
+      if let nearest, continued != nil || distance(key, nearest) <= max(2, key.count / 3) {
         hint = "did you mean \"\(nearest)\"?"
       } else if names.isEmpty {
         hint = "no keys are allowed here"

@@ -83,7 +83,9 @@ public enum TraceFile {
       }
       return number
     }
-    guard let time = (node["timestamp"] ?? node["created_time"])?.value.double, time >= 0, time <= 1e12 else {
+    guard let time = (node["timestamp"] ?? node["created_time"])?.value.double, time >= 0,
+      time <= 1e12
+    else {
       log.add(line: line, path: "$.timestamp", "expected milliseconds, 0 or more")
       return nil
     }

@@ -50,9 +50,10 @@ public struct TraceStatistics: Sendable {
     }
     infinite = byNodes[0].ratio
     let distinct = Set(stream.requests.flatMap(\.promptIDs)).count
-    byCapacity = stride(from: 10, through: 100, by: 10).compactMap { percent in
-      let blocks = distinct * percent / 100
-      return blocks > 0 ? (blocks, Self.leastRecentlyUsed(stream, capacity: blocks)) : nil
+    // Short traces have fewer distinct blocks than steps.
+    let capacities = Set(stride(from: 10, through: 100, by: 10).map { distinct * $0 / 100 })
+    byCapacity = capacities.filter { $0 > 0 }.sorted().map {
+      ($0, Self.leastRecentlyUsed(stream, capacity: $0))
     }
   }
 

@@ -88,7 +88,8 @@ extension WorkloadDecoder {
       launchSeconds: catalogue.software("nixl_launch"),
       copyLaunchSeconds: catalogue.software("gpu_copy_launch"),
       synchronousLoad: base == .lmcache, synchronousSave: false, holdUntilSent: true,
-      layerwise: false, hbmPrefixCache: false, writeBatchBlocks: Int(catalogue.software("write_batch")),
+      layerwise: false, hbmPrefixCache: false,
+      writeBatchBlocks: Int(catalogue.software("write_batch")),
       pollSeconds: catalogue.software("store_poll"))
   }
 

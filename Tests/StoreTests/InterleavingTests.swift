@@ -97,7 +97,8 @@ private struct Life {
 @Suite struct InterleavingTests {
   /// The later seeds once failed: an evictor took another node's entry for its own when hash, line
   /// and generation were the same.
-  @Test(arguments: Array(1...100) + [131, 286, 591, 606, 885, 925] as [UInt64]) func pinnedPayloadNeverChanges(seed: UInt64) throws {
+  @Test(arguments: Array(1...100) + [131, 286, 591, 606, 885, 925] as [UInt64])
+  func pinnedPayloadNeverChanges(seed: UInt64) throws {
     var random = SplitMix64(seed: seed)
     let posted = seed % 4 == 0
     var cluster = try Cluster(

@@ -1,0 +1,199 @@
+// What the commands print, which codes they exit with, and that they repeat themselves.
+
+import Foundation
+import Testing
+
+/// A comparison of all systems that takes a blink.
+private let small = [
+  "--set", "stop.requests=40", "--set", "stop.warmup_requests=5",
+  "--systems", "nixl,lmcache,tract-nocache,tract,ideal,aggregated",
+]
+
+@Suite struct HelpTests {
+  @Test(arguments: [
+    "", "run", "validate", "catalog", "probe", "probe gpu", "probe fabric", "probe trace", "plot",
+    "check",
+  ]) func simHelp(_ command: String) throws {
+    let words = command.split(separator: " ").map(String.init)
+    let result = try Command.run(
+      "tract-sim", words + ["--help"], environment: ["COLUMNS": "100"])
+    #expect(result.status == 0)
+    let name = (["tract-sim"] + words).joined(separator: "-")
+    // The number of processors is the machine's.
+    try expectGolden(
+      result.output.replacing(#/Systems to run at the same time. \(default: \d+\)/#) { _ in
+        "Systems to run at the same time. (default: processors)"
+      }, "help-\(name).txt")
+  }
+
+  @Test(arguments: ["", "create", "info", "bench"]) func poolHelp(_ command: String) throws {
+    let words = command.split(separator: " ").map(String.init)
+    let result = try Command.run("tract-pool", words + ["--help"], environment: ["COLUMNS": "100"])
+    #expect(result.status == 0)
+    try expectGolden(
+      result.output, "help-" + (["tract-pool"] + words).joined(separator: "-") + ".txt")
+  }
+}
+
+@Suite struct ExitCodeTests {
+  @Test(arguments: [
+    ["run", "--nonsense"], ["run", "--jobs", "0"], ["run", "--plot"], ["run", "--systems", "ucx"],
+    ["run", "--set", "seed"], ["probe", "gpu", "--gpu", "k80", "--model", "llama-3.1-8b"],
+    ["catalog", "hardware", "k80"],
+    ["check", "x.json", "--baseline", "y", "--tolerance", "ttft=1%"],
+  ]) func usage(_ arguments: [String]) throws {
+    let result = try Command.run("tract-sim", arguments)
+    #expect(result.status == 64, "\(result.error)")
+    #expect(result.output.isEmpty)
+    #expect(!result.error.isEmpty)
+  }
+
+  @Test func badOverrideIsBadInput() throws {
+    let result = try Command.sim("run", "--set", "stop.requests=-1")
+    #expect(result.status == 65)
+    #expect(result.error.contains("stop.requests"))
+  }
+
+  @Test func unwritableOutput() throws {
+    let scratch = try Scratch()
+    let file = try scratch.write("file", "")
+    let result = try Command.run(
+      "tract-sim", ["run", "--output", file + "/folder"] + small)
+    #expect(result.status == 73, "\(result.error)")
+    #expect(result.error.contains("file/folder"))
+  }
+
+  @Test func plotOfNothing() throws {
+    let scratch = try Scratch()
+    let result = try Command.sim("plot", scratch.folder.path)
+    #expect(result.status == 65)
+    #expect(result.error.contains("requests.jsonl"))
+  }
+}
+
+@Suite struct OutputTests {
+  /// Everything a run writes is the same whatever runs beside it and whatever language the user has.
+  @Test func jobsAndLocalesChangeNothing() throws {
+    let scratch = try Scratch()
+    let settings: [(jobs: String, locale: String)] = [
+      ("1", "C"), ("2", "C.UTF-8"), ("2", "de_DE.UTF-8"), ("6", "tr_TR.UTF-8"),
+    ]
+    var tables: Set<String> = []
+    for (index, setting) in settings.enumerated() {
+      let result = try Command.run(
+        "tract-sim",
+        ["run", "--jobs", setting.jobs, "--output", scratch.file("\(index)")] + small,
+        environment: ["LC_ALL": setting.locale, "LANG": setting.locale, "TZ": "Asia/Kolkata"])
+      #expect(result.status == 0, "\(result.error)")
+      tables.insert(result.output)
+    }
+    #expect(tables.count == 1)
+    for name in ["report.json", "report.csv", "requests.jsonl", "series.csv", "workload.json"] {
+      let first = try Data(contentsOf: scratch.folder.appendingPathComponent("0/\(name)"))
+      #expect(first.count > 100, "\(name)")
+      for index in 1..<settings.count {
+        let other = try Data(contentsOf: scratch.folder.appendingPathComponent("\(index)/\(name)"))
+        #expect(first == other, "\(name) of \(settings[index])")
+      }
+    }
+  }
+
+  /// The resolved workload that a run leaves behind gives the same run.
+  @Test func workloadFileRepeatsTheRun() throws {
+    let scratch = try Scratch()
+    _ = try Command.run("tract-sim", ["run", "--output", scratch.file("a")] + small)
+    let again = try Command.sim(
+      "run", scratch.file("a/workload.json"), "--output", scratch.file("b"))
+    #expect(again.status == 0, "\(again.error)")
+    for name in ["report.json", "requests.jsonl", "workload.json"] {
+      #expect(
+        try String(contentsOfFile: scratch.file("a/\(name)"), encoding: .utf8)
+          == String(contentsOfFile: scratch.file("b/\(name)"), encoding: .utf8), "\(name)")
+    }
+  }
+
+  @Test(arguments: ["table", "vllm", "csv", "json"]) func formats(_ format: String) throws {
+    let result = try Command.run("tract-sim", ["run", "--format", format] + small)
+    #expect(result.status == 0, "\(result.error)")
+    try expectGolden(result.output, "run-\(format).txt")
+  }
+
+  @Test(arguments: ["models", "systems", "hardware"]) func catalogue(_ part: String) throws {
+    let result = try Command.sim("catalog", part)
+    try expectGolden(result.output, "catalog-\(part).txt")
+  }
+}
+
+@Suite struct CheckTests {
+  private let scratch: Scratch
+  private let file: String
+
+  init() throws {
+    scratch = try Scratch()
+    try FileManager.default.createDirectory(
+      atPath: scratch.file("base"), withIntermediateDirectories: false)
+    file = Command.package.appendingPathComponent("Workloads/examples/quickstart.json").path
+  }
+
+  private func check(_ more: String...) throws -> CommandResult {
+    try Command.run(
+      "tract-sim",
+      ["check", file, "--baseline", scratch.file("base"), "--set", "stop.requests=60"]
+        + ["--set", "stop.warmup_requests=0"] + more)
+  }
+
+  @Test func aSlowerLinkIsNamed() throws {
+    #expect(try check().status == 65, "there is no baseline yet")
+    #expect(try check("--accept").status == 0)
+    let same = try check()
+    #expect(same.status == 0)
+    #expect(same.output.contains("36 figures within tolerance"))
+    // The transfer engine 5 % slower: only systems that use it move, and their TTFT is named.
+    let slower = try check("--set", "rack.rdma_engine.bandwidth_gbps=10.45")
+    let moved = slower.output.split(separator: "\n").filter { $0.hasPrefix("  ") }
+    #expect(slower.status == 1, "\(slower.output)")
+    #expect(moved.contains { $0.contains("nixl") && $0.contains("mean_ttft_ms") })
+    #expect(!moved.contains { $0.contains("tract") })
+    // A tolerance that allows it.
+    let metrics = [
+      "mean_ttft_ms", "median_ttft_ms", "p99_ttft_ms", "mean_tpot_ms", "p99_tpot_ms",
+      "mean_itl_ms", "mean_e2el_ms", "request_throughput", "output_throughput",
+      "prefix_cache_reused_ratio",
+    ]
+    let tolerant = try Command.run(
+      "tract-sim",
+      ["check", file, "--baseline", scratch.file("base"), "--set", "stop.requests=60"]
+        + ["--set", "stop.warmup_requests=0", "--set", "rack.rdma_engine.bandwidth_gbps=10.45"]
+        + metrics.flatMap { ["--tolerance", "\($0)=30%"] })
+    #expect(tolerant.status == 0, "\(tolerant.output)")
+  }
+
+  @Test func aSystemThatIsGoneIsNoticed() throws {
+    _ = try check("--accept")
+    let result = try check("--systems", "nixl,lmcache")
+    #expect(result.status == 1)
+    #expect(result.output.contains("tract"))
+  }
+
+  @Test func aBrokenBaselineIsBadInput() throws {
+    _ = try scratch.write("base/quickstart.json", "{")
+    let result = try check()
+    #expect(result.status == 65)
+    #expect(result.error.contains("quickstart.json"))
+  }
+}
+
+@Suite struct PlotTests {
+  @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/gnuplot")))
+  func plotsAreDrawn() throws {
+    let scratch = try Scratch()
+    let result = try Command.run(
+      "tract-sim", ["run", "--plot", "--output", scratch.file("out")] + small)
+    #expect(result.status == 0, "\(result.error)")
+    let png = try Data(contentsOf: URL(fileURLWithPath: scratch.file("out/ttft-cdf.png")))
+    #expect(png.prefix(4) == Data([0x89, 0x50, 0x4E, 0x47]))
+    #expect(png.count > 10_000, "a curve for each system")
+    let svg = try String(contentsOfFile: scratch.file("out/ttft-cdf.svg"), encoding: .utf8)
+    for system in ["nixl", "lmcache", "tract"] { #expect(svg.contains(system)) }
+  }
+}

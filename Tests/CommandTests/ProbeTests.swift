@@ -1,0 +1,115 @@
+// Probes of single components against figures one can compute by hand or look up.
+
+import Foundation
+import JSONText
+import Testing
+
+/// The number at `path` of a JSON text.
+private func number(_ text: String, _ path: String...) throws -> Double {
+  var node = try JSONParser.parse(Array(text.utf8))
+  for key in path { node = try #require(node[key], "\(key) in \(text)") }
+  return try #require(node.value.double)
+}
+
+@Suite struct ProbeTests {
+  /// The test vectors of the step-time formula, through the command.
+  @Test(arguments: [
+    ("h100-sxm", "llama-3.1-8b", "1", 25.1945, 9.5460),
+    ("h200-sxm", "llama-3.1-70b", "4", 74.6230, 14.8322),
+    ("a100-80-sxm", "llama-3.1-8b", "1", 75.2755, 17.7735),
+  ]) func gpu(name: String, model: String, tp: String, prefill: Double, decode: Double) throws {
+    let result = try Command.sim(
+      "probe", "gpu", "--gpu", name, "--model", model, "--tp", tp, "--prefill", "1024",
+      "--cached", "3072", "--decode-batch", "32", "--context", "2048", "--format", "json")
+    #expect(abs(try number(result.output, "prefill_ms") / prefill - 1) < 1e-4)
+    #expect(abs(try number(result.output, "decode_ms") / decode - 1) < 1e-4)
+  }
+
+  @Test func fp8IsFaster() throws {
+    func decode(_ type: String) throws -> Double {
+      let result = try Command.sim(
+        "probe", "gpu", "--gpu", "h100-sxm", "--model", "llama-3.1-8b", "--decode-batch", "32",
+        "--context", "2048", "--dtype", type, "--format", "json")
+      return try number(result.output, "decode_ms")
+    }
+    let (bf16, fp8) = (try decode("bf16"), try decode("fp8"))
+    #expect(fp8 < 0.7 * bf16 && fp8 > 0.4 * bf16)
+  }
+
+  /// Two flows share n3's port; one is alone before and after.
+  @Test func fabric() throws {
+    let scratch = try Scratch()
+    let file = try scratch.write(
+      "f.json",
+      """
+      {"rack": {"hosts": ["n0", "n1", "n2", "n3"], "nic_gbps": 10, "tx_gbps": {"n2": 2},
+                "rx_gbps": {}, "latency_s": 2e-6},
+       "flows": [{"id": 0, "from": "n0", "to": "n3", "bytes": 1000000000, "start_s": 0.0},
+                 {"id": 1, "from": "n1", "to": "n3", "bytes": 250000000, "start_s": 0.05},
+                 {"id": 7, "from": "n2", "to": "n0", "bytes": 100000000, "start_s": 0.0}]}
+      """)
+    let result = try Command.sim("probe", "fabric", file)
+    // Alone 0.05 s for 0.5 GB; both at 5 GB/s until 0.10 s; then 0.25 GB alone.
+    #expect(abs(try number(result.output, "finish_s", "0") - 0.125002) < 1e-11)
+    #expect(abs(try number(result.output, "finish_s", "1") - 0.100002) < 1e-11)
+    #expect(abs(try number(result.output, "finish_s", "7") - 0.050002) < 1e-11)
+  }
+
+  @Test(arguments: [
+    ("{", "not valid JSON"), (#"{"flows": []}"#, "hosts"),
+    (#"{"rack": {"hosts": ["a", "a"], "nic_gbps": 1}, "flows": []}"#, "stands twice"),
+    (#"{"rack": {"hosts": ["a"], "nic_gbps": -1}, "flows": []}"#, "above 0"),
+    (
+      #"{"rack": {"hosts": ["a"], "nic_gbps": 1}, "flows": [{"id": 0, "from": "a", "to": "b", "bytes": 1}]}"#,
+      "unknown host"
+    ),
+  ]) func badFabric(text: String, fragment: String) throws {
+    let scratch = try Scratch()
+    let result = try Command.sim("probe", "fabric", try scratch.write("f.json", text))
+    #expect(result.status == 65)
+    #expect(result.error.contains("f.json") && result.error.contains(fragment), "\(result.error)")
+  }
+
+  /// Three prompts of which one repeats a prefix: 2 of 8 blocks, 1024 of 3200 tokens.
+  @Test(arguments: ["", ".gz"]) func trace(_ suffix: String) throws {
+    let scratch = try Scratch()
+    let file = try scratch.write(
+      "t.jsonl",
+      """
+      {"timestamp": 0, "input_length": 1100, "output_length": 3, "hash_ids": [1, 2, 3]}
+      {"timestamp": 1000, "input_length": 500, "output_length": 4, "hash_ids": [9]}
+      {"created_time": 4000, "input_tokens": 1600, "output_tokens": 5, "hash_ids": [1, 2, 4, 5]}
+      """)
+    if suffix == ".gz" {
+      let gzip = try Process.run(
+        URL(fileURLWithPath: "/usr/bin/env"), arguments: ["gzip", file])
+      gzip.waitUntilExit()
+    }
+    let result = try Command.sim("probe", "trace", file + suffix, "--format", "json")
+    #expect(result.status == 0, "\(result.error)")
+    #expect(try number(result.output, "requests") == 3)
+    #expect(try number(result.output, "duration_s") == 4)
+    #expect(abs(try number(result.output, "hit_ratio_infinite", "token") - 1024.0 / 3200) < 1e-12)
+    #expect(abs(try number(result.output, "hit_ratio_infinite", "block") - 2.0 / 8) < 1e-12)
+  }
+
+  /// Mooncake's conversation trace, where somebody has put it beside the package.
+  private static let conversation = [
+    ProcessInfo.processInfo.environment["TRACT_TRACES"],
+    Command.package.deletingLastPathComponent().appendingPathComponent("shared/traces").path,
+  ].compactMap { $0 }.map { "\($0)/mooncake_conversation_trace.jsonl.xz" }
+    .first { FileManager.default.fileExists(atPath: $0) }
+
+  @Test(.enabled(if: conversation != nil, "the trace is not part of the project"))
+  func conversationTrace() throws {
+    let path = try #require(Self.conversation)
+    let result = try Command.sim("probe", "trace", path, "--format", "json")
+    #expect(try number(result.output, "requests") == 12_031)
+    #expect(abs(try number(result.output, "hit_ratio_infinite", "token") - 0.374) < 0.001)
+    #expect(abs(try number(result.output, "hit_ratio_infinite", "block") - 0.366) < 0.001)
+    for (nodes, expected) in [("2", 0.273), ("4", 0.193), ("8", 0.135)] {
+      let ratio = try number(result.output, "hit_ratio_by_nodes", nodes, "token")
+      #expect(abs(ratio - expected) < 0.01, "\(nodes) nodes")
+    }
+  }
+}
