@@ -55,6 +55,10 @@ let package = Package(
 
     .testTarget(name: "EventKernelTests", dependencies: ["EventKernel"], swiftSettings: strict),
     .testTarget(name: "RackTests", dependencies: ["Rack"], swiftSettings: strict),
+    .testTarget(name: "JSONTextTests", dependencies: ["JSONText"], swiftSettings: strict),
+    .testTarget(name: "ReportTests", dependencies: ["Report"], swiftSettings: strict),
+    .testTarget(
+      name: "SharedMemoryTests", dependencies: ["SharedMemory"], swiftSettings: strict),
     .testTarget(
       name: "StoreTests", dependencies: ["SharedMemory", "TractStore"], swiftSettings: strict),
     .testTarget(name: "WorkloadTests", dependencies: ["Workload"], swiftSettings: strict),

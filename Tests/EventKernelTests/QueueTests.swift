@@ -44,5 +44,5 @@ import Testing
   }
   let expected = load * 1e-3 / (2 * (1 - load))
   let error = abs(Statistics.mean(batches) - expected)
-  #expect(error < 1.5 * Statistics.confidenceHalfWidth(batches, level: 0.99))
+  #expect(error < Statistics.confidenceHalfWidth(batches, level: 0.99))
 }
