@@ -75,28 +75,51 @@ struct BenchCommand: ParsableCommand {
     }
   }
 
-  /// Starts the workers and grants locks until all have ended; their results in order.
-  private func manage(_ pool: inout OpenPool) throws -> [JSONNode] {
-    let executable = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-    var workers: [(process: Process, output: Pipe)] = []
-    defer {
-      for worker in workers where worker.process.isRunning {
-        kill(worker.process.processIdentifier, SIGKILL)
-      }
-    }
-    for node in 0..<processes {
-      let process = Process()
+  /// A worker process with the ends of its standard streams.
+  private struct WorkerProcess {
+    let process = Process()
+    let input = Pipe()
+    let output = Pipe()
+
+    /// Starts a worker and waits until it has attached to the pool, which takes no locks.
+    init(executable: String, arguments: [String], node: Int) throws {
       process.executableURL = URL(fileURLWithPath: executable)
-      process.arguments = ["worker", path, "--node", "\(node)"] + load.arguments
-      let output = Pipe()
+      process.arguments = arguments
+      process.standardInput = input
       process.standardOutput = output
       do {
         try process.run()
       } catch {
         throw Exit.fail(Exit.unavailable, "worker \(node) cannot be started: \(error)")
       }
-      workers.append((process, output))
+      let sign = try output.fileHandleForReading.read(upToCount: WorkerCommand.ready.count)
+      guard sign == WorkerCommand.ready else {
+        process.waitUntilExit()
+        throw Exit.fail(
+          Exit.unavailable, "worker \(node) ended with status \(process.terminationStatus)")
+      }
     }
+  }
+
+  /// Starts the workers and grants locks until all have ended; their results in order.
+  private func manage(_ pool: inout OpenPool) throws -> [JSONNode] {
+    // A worker that has died must not kill this process when it is written to.
+    signal(SIGPIPE, SIG_IGN)
+    let executable = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    var workers: [WorkerProcess] = []
+    defer {
+      for worker in workers where worker.process.isRunning {
+        kill(worker.process.processIdentifier, SIGKILL)
+      }
+    }
+    for node in 0..<processes {
+      workers.append(
+        try WorkerProcess(
+          executable: executable,
+          arguments: ["worker", path, "--node", "\(node)"] + load.arguments, node: node))
+    }
+    // All begin together, or the first would claim the pool before the others are there.
+    for worker in workers { try? worker.input.fileHandleForWriting.close() }
     var manager = LockManager(pool.geometry, pollNanoseconds: 1000)
     // Workers give up on their own; this is for those that cannot even do that.
     let deadline = ContinuousClock.now + .seconds(load.timeout + 5)
@@ -109,12 +132,9 @@ struct BenchCommand: ParsableCommand {
       }
     }
     return try workers.enumerated().map { node, worker in
-      worker.process.waitUntilExit()
       let status = worker.process.terminationStatus
       guard status == 0 else {
-        throw Exit.fail(
-          status == Exit.broken.rawValue ? Exit.broken : Exit.unavailable,
-          "worker \(node) ended with status \(status)")
+        throw Exit.fail(Exit.unavailable, "worker \(node) ended with status \(status)")
       }
       let bytes = try worker.output.fileHandleForReading.readToEnd() ?? Data()
       return try JSONParser.parse([UInt8](bytes))

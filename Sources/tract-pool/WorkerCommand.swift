@@ -10,6 +10,9 @@ struct WorkerCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "worker", abstract: "One process of a bench.", shouldDisplay: false)
 
+  /// What a worker says once it has attached; it works when its standard input ends.
+  static let ready = Data("ready\n".utf8)
+
   @Argument var path: String
   @Option var node: Int
   @OptionGroup var load: Load
@@ -20,7 +23,9 @@ struct WorkerCommand: ParsableCommand {
       throw ValidationError("the pool has no node \(node)")
     }
     do {
-      var worker = Worker(pool, node: node, load: load)
+      var worker = try Worker(pool, node: node, load: load)
+      FileHandle.standardOutput.write(Self.ready)
+      _ = try FileHandle.standardInput.readToEnd()
       print(try worker.work().text(indented: false))
     } catch is DeadlinePassed {
       throw Exit.fail(Exit.unavailable, "node \(node) was not done after \(load.timeout) s")
@@ -45,7 +50,7 @@ struct Worker: ~Copyable {
   private var verified = 0
   private var corrupt = 0
 
-  init(_ pool: consuming OpenPool, node: Int, load: Load) {
+  init(_ pool: consuming OpenPool, node: Int, load: Load) throws {
     let geometry = pool.geometry
     client = StoreClient(geometry, node: node, pollNanoseconds: 1000)
     memory = pool.memory
@@ -53,12 +58,12 @@ struct Worker: ~Copyable {
     random = SplitMix64(state: load.seed &+ UInt64(node) &* 0x9E37_79B9_7F4A_7C15)
     deadline = .now + .seconds(load.timeout)
     payload = Array(repeating: 0, count: Int(geometry.blockBytes / 8))
+    // The pool may have been used before, by a process that was this node.
+    try run(Attach())
   }
 
   /// Works for the load's time and tells what happened.
   mutating func work() throws -> JSONValue {
-    // The pool may have been used before, by a process that was this node.
-    try run(Attach())
     let begin = ContinuousClock.now
     var rounds = 0
     while ContinuousClock.now - begin < .seconds(load.seconds) {

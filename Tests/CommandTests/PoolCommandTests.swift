@@ -37,10 +37,13 @@ import Testing
         return
       }
       #expect(workers.count == 4)
+      func total(_ key: String) -> Double {
+        workers.reduce(0) { $0 + ($1[key]?.value.double ?? 0) }
+      }
+      #expect(total("blocks_published") > 1000)
+      #expect(total("evicted") > 1000, "the pool is smaller than the prompts")
       for worker in workers {
         #expect(worker["blocks_verified"]?.value.double ?? 0 > 100)
-        #expect(worker["blocks_published"]?.value.double ?? 0 > 0)
-        #expect(worker["evicted"]?.value.double ?? 0 > 0, "the pool is smaller than the prompts")
         #expect(worker["hit_percent"]?.value.double ?? 0 > 10)
         #expect(worker["corrupt_blocks"]?.value.double == 0)
       }
