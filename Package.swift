@@ -61,7 +61,8 @@ let package = Package(
       name: "SharedMemoryTests", dependencies: ["SharedMemory"], swiftSettings: strict),
     .testTarget(
       name: "StoreTests", dependencies: ["SharedMemory", "TractStore"], swiftSettings: strict),
-    .testTarget(name: "WorkloadTests", dependencies: ["Workload"], swiftSettings: strict),
+    .testTarget(
+      name: "WorkloadTests", dependencies: ["JSONText", "Workload"], swiftSettings: strict),
     .testTarget(
       name: "ServingTests", dependencies: ["EventKernel", "Report", "Serving", "Workload"],
       swiftSettings: strict),

@@ -150,6 +150,17 @@ final class ObjectReader {
     return value
   }
 
+  func requiredChoice<T: RawRepresentable & CaseIterable>(_ key: String, of type: T.Type) -> T?
+  where T.RawValue == String {
+    guard has(key), let fallback = type.allCases.first else {
+      known.insert(key)
+      let allowed = type.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
+      report(key, "is missing; allowed are \(allowed)")
+      return nil
+    }
+    return choice(key, default: fallback)
+  }
+
   /// Reports keys that nothing asked for, naming the nearest one that exists.
   func finish() {
     for (key, value) in members where !known.contains(key) {

@@ -36,7 +36,7 @@ struct WorkloadDecoder {
     let router = reader.choice("router", default: RouterKind.roundRobin)
     let traffic = traffic(reader)
     let stop = stop(reader.object("stop"), traffic: traffic)
-    let slo = reader.has("slo") ? serviceLevel(reader.object("slo")) : nil
+    let slo = reader.node("slo") == nil ? nil : serviceLevel(reader.object("slo"))
     if case .array(let faults)? = reader.node("faults")?.value, !faults.isEmpty {
       reader.report(
         "faults", "fault events are not supported by this version; leave the list empty")
@@ -126,7 +126,8 @@ struct WorkloadDecoder {
     defer { reader.finish() }
     let tokens = 1...Self.tokenLimit
     let source: Traffic.Source?
-    switch reader.choice("kind", default: TrafficKind.fixed) {
+    switch reader.requiredChoice("kind", of: TrafficKind.self) {
+    case nil: source = nil
     case .fixed:
       let input = reader.requiredInteger("input_tokens", in: tokens)
       let output = reader.requiredInteger("output_tokens", in: tokens)
@@ -183,7 +184,8 @@ struct WorkloadDecoder {
     }
     let reader = traffic.object("arrivals")
     defer { reader.finish() }
-    switch reader.choice("process", default: ArrivalKind.poisson) {
+    switch reader.requiredChoice("process", of: ArrivalKind.self) {
+    case nil: return nil
     case .poisson: return rate(reader).map { .poisson(ratePerSecond: $0) }
     case .deterministic: return rate(reader).map { .deterministic(ratePerSecond: $0) }
     case .gamma:
