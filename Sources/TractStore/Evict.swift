@@ -14,6 +14,7 @@ struct Evict: Operation {
     case mark
     case scan
     case decide
+    case sweep
   }
 
   private var victims: [Reservation]
@@ -23,6 +24,8 @@ struct Evict: Operation {
   private var state = State.group
   private var marked: [Reservation] = []
   private var removed = 0
+  /// Lines before lines that have become empty.
+  private var sweeping: [Int] = []
 
   /// - Parameter victims: own resident blocks.
   init(_ victims: [Reservation], _ geometry: PoolGeometry) {
@@ -56,6 +59,13 @@ struct Evict: Operation {
       return .sync
     case .decide:
       decide(&memory, &client)
+      state = .sweep
+      return .sync
+    case .sweep:
+      guard sweeping.isEmpty else {
+        sweep(&memory, client.geometry)
+        return .sync
+      }
       lock.release(&memory, &client)
       state = .group
       return .sync
@@ -136,6 +146,7 @@ struct Evict: Operation {
         next == emptied
         || IndexEntry(memory.loadLine(geometry.entry(next)))?.state == .empty
       if isLast { emptied = victim.slot }
+      if isLast { sweeping.append(geometry.previous(before: victim.slot)) }
       let line = isLast ? Line64() : IndexEntry.tombLine
       writes.append(LineWrite(line, at: geometry.entry(victim.slot)))
       client.heap.unsettle(victim.block)
@@ -143,6 +154,21 @@ struct Evict: Operation {
     memory.writeLines(writes)
     removed += gone.count
     client.counters.evicted += gone.count
+  }
+}
+
+extension Evict {
+  /// Tombs right before an empty line keep no probe going, and would make probes ever longer: they
+  /// become empty, one line of each run a step.
+  private mutating func sweep<M: SharedMemory & ~Copyable>(
+    _ memory: inout M, _ geometry: PoolGeometry
+  ) {
+    memory.invalidate(sweeping.map { geometry.entry($0) })
+    let tombs = sweeping.filter {
+      IndexEntry(memory.loadLine(geometry.entry($0)))?.state == .tomb
+    }
+    memory.writeLines(tombs.map { LineWrite(Line64(), at: geometry.entry($0)) })
+    sweeping = tombs.map { geometry.previous(before: $0) }
   }
 }
 

@@ -49,7 +49,7 @@ public struct PinBlocks: Operation {
     case .probe:
       guard next < hashes.count else { return finishProbing(&client) }
       let end = min(next + batch, hashes.count)
-      if probe == nil { probe = Probe(hashes[next..<end]) }
+      if probe == nil { probe = Probe(hashes[next..<end], stopsAtMiss: stopsAtMiss) }
       guard case .done = probe!.step(&memory, client.geometry) else { return .sync }
       let missed = take(probe!.findings, &client)
       probe = nil

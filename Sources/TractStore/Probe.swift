@@ -2,15 +2,17 @@
 
 import SharedMemory
 
-/// Probes the index for many hashes at once: one round reads one line for each open hash.
+/// Probes the index for many hashes at once, in rounds of reads that overlap.
+///
+/// The first round reads one line for each hash, later ones twice as many as the round before for
+/// each hash still open: a line more costs a fraction of a round more, and most need one line.
 struct Probe {
   /// What the index holds for a hash.
   enum Finding: Hashable {
     /// The entry and its line.
     case entry(IndexEntry, slot: Int)
-    /// No entry; the line where one may be put, −1 if the window is full. The probe ended at an
-    /// empty line right after `tombs` tombs, or at the window's end (`end` −1).
-    case absent(vacant: Int, end: Int, tombs: Int)
+    /// No entry; the line where one may be put, −1 if the window is full.
+    case absent(vacant: Int)
     /// A line that stays torn may hold the hash, so there is no telling.
     case unreadable
   }
@@ -20,22 +22,28 @@ struct Probe {
     var distance = 0
     /// First line seen where the hash may be put; −1 if none.
     var vacant = -1
-    /// Tombs seen last in a row.
-    var tombs = 0
     var tornReads = 0
   }
 
   private var open: [Item]
+  /// Lines read for each open hash in the next round.
+  private var span = 1
+  private let stopsAtMiss: Bool
+  /// The first hash known to have no entry.
+  private var firstMiss: Int?
   private let hashes: ArraySlice<BlockHash>
   private(set) var findings: [Finding]
 
   /// Times a torn line is read again. Its writer needs some ten nanoseconds more.
   private static var tornReadLimit: Int { 64 }
+  private static var largestSpan: Int { 16 }
 
-  init(_ hashes: ArraySlice<BlockHash>) {
+  /// - Parameter stopsAtMiss: whether hashes after the first without an entry are of no interest;
+  ///   their findings are then without meaning.
+  init(_ hashes: ArraySlice<BlockHash>, stopsAtMiss: Bool = false) {
     self.hashes = hashes
-    findings = Array(
-      repeating: .absent(vacant: -1, end: -1, tombs: 0), count: hashes.count)
+    self.stopsAtMiss = stopsAtMiss
+    findings = Array(repeating: .absent(vacant: -1), count: hashes.count)
     open = hashes.indices.map { Item(index: $0 - hashes.startIndex) }
   }
 
@@ -43,21 +51,50 @@ struct Probe {
   mutating func step<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ geometry: PoolGeometry
   ) -> Step<Void> {
-    memory.invalidate(open.map { geometry.entry(slot(of: $0, geometry)) })
+    var lines: [Address] = []
+    lines.reserveCapacity(open.count * span)
+    for item in open {
+      let end = min(item.distance + span, Self.window(geometry))
+      for distance in item.distance..<end {
+        lines.append(geometry.entry(slot(of: item.index, distance, geometry)))
+      }
+    }
+    memory.invalidate(lines)
     var kept = 0
     for position in open.indices {
-      let slot = slot(of: open[position], geometry)
-      let line = memory.loadLine(geometry.entry(slot))
-      guard let next = look(open[position], slot, line, geometry) else { continue }
+      guard let next = look(open[position], &memory, geometry) else { continue }
       open[kept] = next
       kept += 1
     }
     open.removeLast(open.count - kept)
+    span = min(2 * span, Self.largestSpan)
+    if stopsAtMiss, let miss = firstMiss { open.removeAll { $0.index > miss } }
     return open.isEmpty ? .done(()) : .sync
   }
 
-  private func slot(of item: Item, _ geometry: PoolGeometry) -> Int {
-    geometry.slot(of: hashes[hashes.startIndex + item.index], distance: item.distance)
+  /// Looks at an item's lines of this round; returns how to go on, or nil when it has its finding.
+  private mutating func look<M: SharedMemory & ~Copyable>(
+    _ item: Item, _ memory: inout M, _ geometry: PoolGeometry
+  ) -> Item? {
+    var item = item
+    let end = min(item.distance + span, Self.window(geometry))
+    while item.distance < end {
+      let slot = slot(of: item.index, item.distance, geometry)
+      let (distance, line) = (item.distance, memory.loadLine(geometry.entry(slot)))
+      guard let next = look(item, slot, line, geometry) else { return nil }
+      item = next
+      // A torn line is read again in the next round.
+      if item.distance == distance { return item }
+    }
+    return item
+  }
+
+  private static func window(_ geometry: PoolGeometry) -> Int {
+    min(PoolGeometry.probeWindow, geometry.entriesPerShard)
+  }
+
+  private func slot(of index: Int, _ distance: Int, _ geometry: PoolGeometry) -> Int {
+    geometry.slot(of: hashes[hashes.startIndex + index], distance: distance)
   }
 
   /// Judges one line; returns how to go on, or nil when the hash has its finding.
@@ -69,27 +106,30 @@ struct Probe {
       // Passing a torn line over could put a hash into the index twice.
       item.tornReads += 1
       if item.tornReads < Self.tornReadLimit { return item }
-      findings[item.index] = .unreadable
+      conclude(item.index, .unreadable)
       return nil
     }
     switch entry.state {
     case .empty:
-      findings[item.index] = .absent(
-        vacant: item.vacant >= 0 ? item.vacant : slot, end: slot, tombs: item.tombs)
+      conclude(item.index, .absent(vacant: item.vacant >= 0 ? item.vacant : slot))
       return nil
     case .tomb:
       if item.vacant < 0 { item.vacant = slot }
-      item.tombs += 1
     case .reserved, .ready, .evicting:
-      item.tombs = 0
       if entry.hash == hashes[hashes.startIndex + item.index] {
-        findings[item.index] = .entry(entry, slot: slot)
+        conclude(item.index, .entry(entry, slot: slot))
         return nil
       }
     }
     item.distance += 1
-    if item.distance < min(PoolGeometry.probeWindow, geometry.entriesPerShard) { return item }
-    findings[item.index] = .absent(vacant: item.vacant, end: -1, tombs: 0)
+    if item.distance < Self.window(geometry) { return item }
+    conclude(item.index, .absent(vacant: item.vacant))
     return nil
+  }
+
+  private mutating func conclude(_ index: Int, _ finding: Finding) {
+    findings[index] = finding
+    if case .entry = finding { return }
+    firstMiss = min(firstMiss ?? index, index)
   }
 }

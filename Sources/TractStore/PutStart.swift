@@ -167,7 +167,7 @@ public struct PutStart: Operation {
         outcomes[index] = entry.state == .ready ? .exists : .inFlight
       case .unreadable:
         outcomes[index] = .inFlight
-      case .absent(let vacant, _, _):
+      case .absent(let vacant):
         if reserved[hashes[index]] != nil {
           outcomes[index] = .inFlight
           continue
@@ -188,28 +188,8 @@ public struct PutStart: Operation {
             hash: hashes[index], block: block, generation: generation, slot: vacant))
       }
     }
-    writes += clearing(taken, client.geometry)
     memory.writeLines(writes)
     return again
-  }
-
-  /// Tombs right before an empty line keep no probe going and would make every probe longer, so
-  /// they become empty; the holder of the shard's lock may write them. `taken` lines are entries
-  /// now, and so need the tombs before them.
-  private func clearing(_ taken: Set<Int>, _ geometry: PoolGeometry) -> [LineWrite] {
-    var cleared: Set<Int> = []
-    var writes: [LineWrite] = []
-    for case .absent(_, let end, let tombs) in probe.findings where end >= 0 {
-      var slot = end
-      // An empty line that another hash of the group took is an entry too.
-      guard tombs > 0, !taken.contains(end) else { continue }
-      for _ in 0..<tombs {
-        slot = geometry.previous(before: slot)
-        guard !taken.contains(slot), cleared.insert(slot).inserted else { break }
-        writes.append(LineWrite(Line64(), at: geometry.entry(slot)))
-      }
-    }
-    return writes
   }
 
   private mutating func finished(_ client: inout StoreClient) -> [PutOutcome] {
