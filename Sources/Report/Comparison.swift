@@ -15,12 +15,23 @@ public struct Comparison {
   public static let version = "0.1.0"
 
   /// Runs all systems, `jobs` at a time; the result does not depend on `jobs`.
-  /// - Throws: what is wrong with the traffic's trace.
+  /// - Throws: what `check` finds.
   public init(_ workload: Workload, jobs: Int) throws(WorkloadError) {
-    let stream = try RequestStream.generate(for: workload)
+    let stream = try Self.check(workload)
     self.workload = workload
     runs = Self.run(workload, stream, jobs: jobs)
     metrics = runs.map { Metrics($0, workload) }
+  }
+
+  /// The requests that a workload offers, if all of its systems can run at all.
+  /// - Throws: what is wrong with the traffic's trace, or keeps a system from running.
+  public static func check(_ workload: Workload) throws(WorkloadError) -> RequestStream {
+    let obstacles = workload.systems.compactMap { ServingRun.obstacle($0, workload) }
+    guard obstacles.isEmpty else {
+      throw WorkloadError(
+        obstacles.map { Problem(file: workload.name, line: 0, path: "$.systems", message: $0) })
+    }
+    return try RequestStream.generate(for: workload)
   }
 
   private static func run(

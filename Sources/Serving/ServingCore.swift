@@ -29,6 +29,10 @@ struct ServingCore {
   var interTokenLatencies: [(span: SimDuration, weight: Int)] = []
   var bytesByKind = [Int](repeating: 0, count: TransferKind.allCases.count)
   var violations: [String] = []
+  /// Instant at which a step or a transfer ended last.
+  private(set) var lastProgress = SimTime.zero
+  /// Set when the run was given up: what is under way stays where it is.
+  private(set) var isAbandoned = false
   /// Instant the last request ended.
   var end = SimTime.zero
 
@@ -231,6 +235,23 @@ struct ServingCore {
     ended()
   }
 
+  /// Fails every request that has not ended if nothing has progressed for the given span; true if so.
+  mutating func abandonIfStalled(
+    since last: SimTime, _ stall: (span: SimDuration, reason: String)
+  ) -> Bool {
+    guard now - last > stall.span else { return false }
+    isAbandoned = true
+    for index in records.indices where records[index].outcome == .failed(reason: "unfinished") {
+      records[index].outcome = .failed(reason: stall.reason)
+      records[index].finished = now
+    }
+    unfinished = 0
+    end = now
+    return true
+  }
+
+  mutating func noteProgress() { lastProgress = now }
+
   private mutating func ended() {
     unfinished -= 1
     end = now
@@ -272,6 +293,7 @@ struct ServingCore {
   mutating func endedTransfer() -> Transfer? {
     guard let completion = network.popCompletion(at: now) else { return nil }
     networkChanged = true
+    noteProgress()
     let slot = Int32(completion.tag)
     let transfer = transfers[Int(slot)]
     freeTransfers.append(slot)

@@ -19,7 +19,7 @@ struct ServingModel<C: Connector> {
   mutating func run() {
     core.offerFirst()
     core.queue.push(.sample, at: .zero)
-    while let (_, event) = core.queue.pop() {
+    while !core.isAbandoned, let (_, event) = core.queue.pop() {
       handle(event)
       while let engine = core.dirtyEngines.popLast() {
         core.engines[engine].dirty = false
@@ -98,6 +98,7 @@ struct ServingModel<C: Connector> {
 
   private mutating func computeEnded(_ engine: Int) {
     core.engines[engine].computeEnded = true
+    core.noteProgress()
     core.markDirty(engine)
   }
 

@@ -22,6 +22,18 @@ public enum ServingRun {
     }
   }
 
+  /// What keeps a system from running at all, in words; nil if nothing does.
+  public static func obstacle(_ system: SystemSpec, _ workload: Workload) -> String? {
+    let blockBytes = system.blockTokens * workload.kvBytesPerToken
+    switch system.base {
+    case .lmcache where system.cacheBytes < blockBytes:
+      return "\(system.name): cache_gib holds no block of \(blockBytes) B; raise it"
+    case .tract, .tractNoCache:
+      return StoreDriver.obstacle(system, workload).map { "\(system.name): \($0)" }
+    default: return nil
+    }
+  }
+
   private static func run<C: Connector>(
     _ connector: C.Type, _ system: SystemSpec, _ workload: Workload, _ stream: RequestStream
   ) -> RunResult {
@@ -61,7 +73,8 @@ public enum ServingRun {
   private static func result<C: Connector>(_ model: inout ServingModel<C>) -> RunResult {
     let (store, problems) = model.connector.close(&model.core)
     var core = model.core
-    let violations = Conservation.violations(in: &core) + problems
+    // A run that was given up is in the middle of things; its requests say why they failed.
+    let violations = core.isAbandoned ? [] : Conservation.violations(in: &core) + problems
     let span = max(core.end.seconds, 1e-12)
     var resources = core.engines.enumerated().map { index, engine in
       ResourceUse(

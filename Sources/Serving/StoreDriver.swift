@@ -4,6 +4,7 @@ import EventKernel
 import Rack
 import SharedMemory
 import TractStore
+import Workload
 
 /// An operation of the store under way on one node, for one request.
 struct StoreProcess {
@@ -67,11 +68,9 @@ struct StoreDriver {
 
   init(core: inout ServingCore) {
     let system = core.system
-    let blockBytes = UInt64(system.blockTokens * core.kvBytesPerToken)
     let nodes = core.engines.count
     do {
-      geometry = try PoolGeometry(
-        nodes: nodes, payloadBytes: UInt64(system.cacheBytes), blockBytes: blockBytes)
+      geometry = try Self.layout(system, core.workload)
     } catch {
       preconditionFailure("validation let through a pool that cannot be: \(error)")
     }
@@ -84,11 +83,36 @@ struct StoreDriver {
     Pool.format(&memories[0], geometry, hashSeed: core.workload.seed)
     let poll = UInt64((system.pollSeconds * 1e9).rounded(.up))
     let geometry = geometry
-    clients = (0..<nodes).map { StoreClient(geometry, node: $0, pollNanoseconds: poll) }
+    // Prefill nodes alone write.
+    let quota = geometry.chunks / core.workload.rack.prefill.count
+    clients = (0..<nodes).map {
+      StoreClient(geometry, node: $0, pollNanoseconds: poll, chunkQuota: quota)
+    }
     manager = LockManager(geometry, pollNanoseconds: poll)
     pollSpan = SimDuration(picoseconds: Int64(poll) * 1000)
     asleepSince = .zero
     seenWrites = pool.watchedStores
+  }
+
+  private static func layout(
+    _ system: SystemSpec, _ workload: Workload
+  ) throws(PoolFormatError) -> PoolGeometry {
+    try PoolGeometry(
+      nodes: workload.rack.hostCount, payloadBytes: UInt64(system.cacheBytes),
+      blockBytes: UInt64(system.blockTokens * workload.kvBytesPerToken))
+  }
+
+  /// What keeps the pool from being, in words; nil if nothing does.
+  static func obstacle(_ system: SystemSpec, _ workload: Workload) -> String? {
+    do {
+      let geometry = try layout(system, workload)
+      let writers = workload.rack.prefill.count
+      guard geometry.chunks < writers else { return nil }
+      return "cache_gib holds \(geometry.chunks) chunks of \(geometry.blocksPerChunk) blocks, "
+        + "\(writers) prefill workers need one each; raise it"
+    } catch {
+      return "cache_gib, block_tokens or the number of workers make no pool: \(error)"
+    }
   }
 
   private static func timing(_ cxl: CXLSpec, factor: Double) -> LineTiming {

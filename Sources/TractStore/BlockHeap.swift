@@ -28,6 +28,7 @@ struct BlockHeap {
   /// Whether every chunk of the pool was found to have an owner; chunks are not given back.
   var poolIsClaimed = false
   private(set) var residentCount = 0
+  private(set) var chunkCount = 0
 
   init(_ geometry: PoolGeometry) {
     blocksPerChunk = geometry.blocksPerChunk
@@ -39,6 +40,7 @@ struct BlockHeap {
   /// Adds the blocks of a claimed chunk, free but for those that are resident already;
   /// `generation` is the chunk's, above any before.
   mutating func adopt(chunk: Int, generation: UInt32) {
+    chunkCount += 1
     for index in (0..<blocksPerChunk).reversed() {
       let block = chunk * blocksPerChunk + index
       guard !blocks[block].isResident else { continue }

@@ -42,10 +42,11 @@ struct ClaimChunk: Operation {
 
   private static var batch: Int { 64 }
 
-  /// As many chunks as hold `blocks`, at least one.
-  init(_ geometry: PoolGeometry, blocks: Int) {
+  /// As many chunks as hold `blocks`, from one to `limit`.
+  init(_ geometry: PoolGeometry, blocks: Int, limit: Int = .max) {
     lock = LockSet([geometry.chunkLock])
     wanted = max(1, (blocks + geometry.blocksPerChunk - 1) / geometry.blocksPerChunk)
+    wanted = min(wanted, limit)
   }
 
   mutating func step<M: SharedMemory & ~Copyable>(

@@ -112,8 +112,12 @@ public struct PutStart: Operation {
   private mutating func findSpace(_ client: inout StoreClient) {
     while supply.count < hashes.count, let block = client.heap.take() { supply.append(block) }
     let missing = hashes.count - supply.count
-    if missing > 0, mayClaim, !client.heap.poolIsClaimed {
-      state = .claim(ClaimChunk(client.geometry, blocks: missing))
+    if missing > 0, mayClaim, !client.heap.poolIsClaimed,
+      client.heap.chunkCount < client.chunkQuota
+    {
+      state = .claim(
+        ClaimChunk(
+          client.geometry, blocks: missing, limit: client.chunkQuota - client.heap.chunkCount))
       return
     }
     if missing > 0, evictions < Self.evictionRounds {

@@ -22,6 +22,8 @@ public struct StoreClient {
   public let node: Int
   /// Pause between two polls of a line.
   public let pollNanoseconds: UInt64
+  /// Chunks this node may own: what others need as well cannot be had back.
+  public let chunkQuota: Int
   public internal(set) var counters = StoreCounters()
   let epoch: UInt64 = 1
 
@@ -36,8 +38,11 @@ public struct StoreClient {
   var pins: PinTable
   var heap: BlockHeap
 
-  public init(_ geometry: PoolGeometry, node: Int, pollNanoseconds: UInt64) {
+  public init(
+    _ geometry: PoolGeometry, node: Int, pollNanoseconds: UInt64, chunkQuota: Int = .max
+  ) {
     precondition((0..<geometry.nodes).contains(node))
+    self.chunkQuota = chunkQuota
     self.geometry = geometry
     self.node = node
     self.pollNanoseconds = pollNanoseconds

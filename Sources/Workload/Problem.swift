@@ -10,6 +10,13 @@ public struct Problem: Hashable, Sendable, CustomStringConvertible {
   /// What was found and what is allowed.
   public var message: String
 
+  public init(file: String, line: Int, path: String, message: String) {
+    self.file = file
+    self.line = line
+    self.path = path
+    self.message = message
+  }
+
   public var description: String {
     let place = line > 0 ? "\(file):\(line)" : file
     return path.isEmpty ? "\(place): \(message)" : "\(place): \(path): \(message)"

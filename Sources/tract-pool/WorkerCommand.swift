@@ -52,7 +52,9 @@ struct Worker: ~Copyable {
 
   init(_ pool: consuming OpenPool, node: Int, load: Load) throws {
     let geometry = pool.geometry
-    client = StoreClient(geometry, node: node, pollNanoseconds: 1000)
+    client = StoreClient(
+      geometry, node: node, pollNanoseconds: 1000,
+      chunkQuota: max(1, geometry.chunks / geometry.nodes))
     memory = pool.memory
     self.load = load
     random = SplitMix64(state: load.seed &+ UInt64(node) &* 0x9E37_79B9_7F4A_7C15)

@@ -18,7 +18,7 @@ struct ValidateCommand: ParsableCommand {
       do {
         let workload = try options.load(file)
         do {
-          let stream = try RequestStream.generate(for: workload)
+          let stream = try Comparison.check(workload)
           print("\(file): ok, \(stream.requests.count) requests, \(workload.systems.count) systems")
         } catch {
           throw Exit.fail(Exit.badInput, error.description)

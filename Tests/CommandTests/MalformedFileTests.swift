@@ -90,6 +90,12 @@ private let badWorkloads = [
   BadFile(
     "cache beyond the pool", workload(systems: #"[{"base": "tract", "cache_gib": 9999}]"#),
     "cache_gib", "more than the CXL pool holds"),
+  BadFile(
+    "pool without a block", workload(systems: #"[{"base": "tract", "cache_gib": 0.001}]"#),
+    "w: $.systems: tract: cache_gib", "use a larger pool"),
+  BadFile(
+    "pool without a chunk for each",
+    workload(systems: #"[{"base": "tract", "cache_gib": 0.2}]"#), "prefill workers need one each"),
   BadFile("infinite", workload(rack: #"{"cxl": {"latency_ns": 1e400}}"#), "not valid JSON"),
   BadFile("faults", workload(more: #", "faults": [{"kind": "crash"}]"#), "not supported"),
   BadFile(

@@ -49,6 +49,33 @@ private let everySystem =
   #expect(comparison.runs.allSatisfy { $0.requests.allSatisfy { $0.outcome == .completed } })
 }
 
+/// Pools far smaller than a prompt, shared by two prefill workers: everything still ends.
+@Test(arguments: [0.13, 0.2, 0.5]) func tinyPoolsOnlyDelay(gib: Double) throws {
+  let comparison = try Comparison(
+    try workload([
+      "systems=[{\"base\":\"tract\",\"cache_gib\":\(gib)}]", "baseline=tract",
+      "rack.prefill.count=2", "traffic.arrivals.rate_rps=20",
+    ]), jobs: 1)
+  #expect(comparison.violations == [])
+  #expect(comparison.runs[0].requests.allSatisfy { $0.outcome == .completed })
+}
+
+/// Requests whose cached prefixes pin the whole pool and those that write wait for each other: the
+/// run ends all the same, and says why.
+@Test func aStallIsReported() throws {
+  let comparison = try Comparison(
+    try workload([
+      "systems=[{\"base\":\"tract\",\"cache_gib\":0.13}]", "baseline=tract",
+      "rack.prefill.count=2", "rack.decode.count=2", "traffic.arrivals.rate_rps=10",
+      "traffic.prefix_groups=2", "traffic.unique_tokens=64", "traffic.unique_tokens_std=0",
+      "engine.gpu_memory_utilization=0.45", "stop.requests=200",
+    ]), jobs: 1)
+  #expect(comparison.violations == [])
+  let failures = comparison.metrics[0].failures
+  #expect(failures.map(\.reason).allSatisfy { $0.contains("raise cache_gib") })
+  #expect(failures.reduce(0) { $0 + $1.count } > 0, "there is no stall to report any more")
+}
+
 /// M/D/1 through the whole serving path: one prefill worker, one request a step.
 @Test(arguments: [(0.5, 20_000), (0.8, 30_000), (0.9, 60_000)])
 func prefillStageIsMD1(load: Double, count: Int) throws {

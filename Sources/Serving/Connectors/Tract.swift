@@ -42,6 +42,8 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
     var tokensRead = 0
     var wantsBlocks = false
     var isSaving = false
+    /// Milliseconds until space is asked for again.
+    var retryPause = 0
   }
 
   private struct Written {
@@ -56,15 +58,25 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
 
   private var store: StoreDriver
   private var states: [State]
+  /// By host, the requests that have blocks to reserve, in the order in which they were computed;
+  /// only the first one asks. So a request waits for space that earlier ones hold, never the other
+  /// way round, and decode admits in the same order.
+  private var reserving: [RequestLine]
   /// New blocks found in the cache after all, so that they were not written.
   private(set) var deduplicatedTokens = 0
 
-  /// Pause before space is asked for again when the pool is full of pinned blocks (assumed).
-  private static var retrySpan: SimDuration { .milliseconds(1) }
+  /// Pause before space is asked for again when the pool is full of pinned blocks: at first, and at
+  /// most after doubling it each time (assumed).
+  private static var retryPause: (first: Int, last: Int) { (first: 1, last: 16) }
+  /// When nobody has moved or computed anything for so long, nobody ever will.
+  private static var stall: (span: SimDuration, reason: String) {
+    (.seconds(600), "the CXL pool has no space that anybody could free; raise cache_gib")
+  }
 
   init(core: inout ServingCore) {
     store = StoreDriver(core: &core)
     states = Array(repeating: State(), count: core.requestCount)
+    reserving = Array(repeating: RequestLine(), count: core.engines.count)
   }
 
   private func prefillNode(_ request: Int, _ core: ServingCore) -> Int {
@@ -115,7 +127,8 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
     states[request].unsettled = all - states[request].hits
     states[request].isSaving = true
     if core.system.synchronousSave { core.holdSteps(of: core.records[request].prefillWorker) }
-    reserve(request, &core)
+    // There always is something to write: at least one token is computed.
+    if reserving[prefillNode(request, core)].join(request) { reserve(request, &core) }
     core.handOver(request)
   }
 
@@ -137,6 +150,7 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
     for (item, outcome) in zip(asked, outcomes) {
       switch outcome {
       case .reserved(let reservation):
+        states[request].retryPause = 0
         states[request].writeQueue.append(Written(block: item.block, reservation: reservation))
       case .exists: states[request].existing.append(item)
       case .inFlight: rename(item.block, request)
@@ -164,9 +178,15 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
   private mutating func reserveRest(
     _ request: Int, afterPause: Bool, _ core: inout ServingCore
   ) {
-    guard !states[request].unreserved.isEmpty else { return }
+    guard !states[request].unreserved.isEmpty else {
+      if let next = reserving[prefillNode(request, core)].leave(request) { reserve(next, &core) }
+      return
+    }
     if afterPause {
-      core.queue.push(.retry(request: Int32(request)), at: core.now + Self.retrySpan)
+      guard !core.abandonIfStalled(since: core.lastProgress, Self.stall) else { return }
+      let pause = max(Self.retryPause.first, states[request].retryPause)
+      states[request].retryPause = min(2 * pause, Self.retryPause.last)
+      core.queue.push(.retry(request: Int32(request)), at: core.now + .milliseconds(Double(pause)))
     } else {
       reserve(request, &core)
     }
@@ -351,5 +371,29 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
     }
     use.deduplicatedTokens = deduplicatedTokens
     return (use, problems)
+  }
+}
+
+/// Requests in line; the first is served.
+private struct RequestLine {
+  private var requests: [Int] = []
+  private var head = 0
+
+  /// Joins the end; true if that is also the front.
+  mutating func join(_ request: Int) -> Bool {
+    requests.append(request)
+    return requests.count - head == 1
+  }
+
+  /// The first leaves; who is first now.
+  mutating func leave(_ request: Int) -> Int? {
+    precondition(requests[head] == request, "only the first in line is served")
+    head += 1
+    guard head < requests.count else {
+      requests.removeAll(keepingCapacity: true)
+      head = 0
+      return nil
+    }
+    return requests[head]
   }
 }
