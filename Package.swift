@@ -25,6 +25,9 @@ let package = Package(
     .target(name: "SharedMemory", dependencies: ["CCacheLine"], swiftSettings: strict),
     // 2: the product, and time
     .target(name: "TractStore", dependencies: ["SharedMemory"], swiftSettings: strict),
+    .target(
+      name: "PoolBench", dependencies: ["JSONText", "SharedMemory", "TractStore"],
+      swiftSettings: strict),
     .target(name: "EventKernel", dependencies: ["CGSL"], swiftSettings: strict),
     // 3: the rack, and what drives it
     .target(
@@ -50,7 +53,8 @@ let package = Package(
       ],
       swiftSettings: strict),
     .executableTarget(
-      name: "tract-pool", dependencies: ["JSONText", "SharedMemory", "TractStore", argumentParser],
+      name: "tract-pool",
+      dependencies: ["JSONText", "PoolBench", "SharedMemory", "TractStore", argumentParser],
       swiftSettings: strict),
 
     .testTarget(name: "EventKernelTests", dependencies: ["EventKernel"], swiftSettings: strict),

@@ -74,19 +74,10 @@ struct Evict: Operation {
 
   /// The victims of as many shards as one lock set covers.
   private mutating func takeGroup(_ geometry: PoolGeometry) {
-    var shards: [UInt16] = []
-    var end = 0
-    while end < victims.count {
-      let shard = UInt16(geometry.shard(of: victims[end].hash))
-      if shards.last != shard {
-        if shards.count == PoolGeometry.lockSetLimit { break }
-        shards.append(shard)
-      }
-      end += 1
-    }
+    let (lock, end) = LockSet.covering(victims.lazy.map(\.hash), in: geometry)
+    self.lock = lock
     group = victims[..<end]
     victims.removeFirst(end)
-    lock = LockSet(shards)
     scan = PinScan()
   }
 
@@ -155,9 +146,7 @@ struct Evict: Operation {
     removed += gone.count
     client.counters.evicted += gone.count
   }
-}
 
-extension Evict {
   /// Tombs right before an empty line keep no probe going, and would make probes ever longer: they
   /// become empty, one line of each run a step.
   private mutating func sweep<M: SharedMemory & ~Copyable>(

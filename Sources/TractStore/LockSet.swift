@@ -29,6 +29,24 @@ struct LockSet {
     self.pollLimit = pollLimit
   }
 
+  /// The locks of the shards of as many of `hashes` as one set covers, and how many those are.
+  /// - Precondition: `hashes` is not empty, and in order of shard.
+  static func covering(
+    _ hashes: some Sequence<BlockHash>, in geometry: PoolGeometry
+  ) -> (lock: LockSet, count: Int) {
+    var shards: [UInt16] = []
+    var count = 0
+    for hash in hashes {
+      let shard = UInt16(geometry.shard(of: hash))
+      if shards.last != shard {
+        if shards.count == PoolGeometry.lockSetLimit { break }
+        shards.append(shard)
+      }
+      count += 1
+    }
+    return (LockSet(shards), count)
+  }
+
   /// Whether all locks are held.
   var isHeld: Bool { if case .held = state { true } else { false } }
 

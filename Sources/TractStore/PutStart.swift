@@ -141,19 +141,11 @@ public struct PutStart: Operation {
   }
 
   private mutating func takeGroup(_ geometry: PoolGeometry) {
-    var shards: [UInt16] = []
-    var end = 0
-    while end < pending.count {
-      let shard = UInt16(geometry.shard(of: hashes[pending[end]]))
-      if shards.last != shard {
-        if shards.count == PoolGeometry.lockSetLimit { break }
-        shards.append(shard)
-      }
-      end += 1
-    }
+    let hashes = hashes
+    let (lock, end) = LockSet.covering(pending.lazy.map { hashes[$0] }, in: geometry)
+    self.lock = lock
     group = Array(pending[..<end])
     pending.removeFirst(end)
-    lock = LockSet(shards)
     probe = Probe(group.map { hashes[$0] }[...])
   }
 

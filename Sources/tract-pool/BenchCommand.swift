@@ -3,6 +3,7 @@
 import ArgumentParser
 import Foundation
 import JSONText
+import PoolBench
 import SharedMemory
 import TractStore
 
@@ -22,6 +23,11 @@ struct Load: ParsableArguments {
     guard (1...1_000_000).contains(prompts), (1...4096).contains(promptBlocks) else {
       throw ValidationError("--prompts must be 1 to 1000000, --prompt-blocks 1 to 4096")
     }
+  }
+
+  var benchLoad: BenchLoad {
+    BenchLoad(
+      seconds: seconds, timeout: timeout, prompts: prompts, promptBlocks: promptBlocks, seed: seed)
   }
 
   var arguments: [String] {

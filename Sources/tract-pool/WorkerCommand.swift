@@ -3,8 +3,7 @@
 import ArgumentParser
 import Foundation
 import JSONText
-import SharedMemory
-import TractStore
+import PoolBench
 
 struct WorkerCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -23,157 +22,13 @@ struct WorkerCommand: ParsableCommand {
       throw ValidationError("the pool has no node \(node)")
     }
     do {
-      var worker = try Worker(pool, node: node, load: load)
+      let geometry = pool.geometry
+      var worker = try Worker(pool.memory, geometry, node: node, load: load.benchLoad)
       FileHandle.standardOutput.write(Self.ready)
       _ = try FileHandle.standardInput.readToEnd()
       print(try worker.work().text(indented: false))
     } catch is DeadlinePassed {
       throw Exit.fail(Exit.unavailable, "node \(node) was not done after \(load.timeout) s")
     }
-  }
-}
-
-/// The time allowed is over: a lock was not granted, or the machine is far too slow.
-struct DeadlinePassed: Error {}
-
-/// A node at work on real memory.
-struct Worker: ~Copyable {
-  private var memory: MappedMemory
-  private var client: StoreClient
-  private let load: Load
-  private var random: SplitMix64
-  private let deadline: ContinuousClock.Instant
-  private var payload: [UInt64]
-  private var lookups: [Double] = []
-  private var puts: [Double] = []
-  private var asked = 0
-  private var verified = 0
-  private var corrupt = 0
-
-  init(_ pool: consuming OpenPool, node: Int, load: Load) throws {
-    let geometry = pool.geometry
-    client = StoreClient(
-      geometry, node: node, pollNanoseconds: 1000,
-      chunkQuota: max(1, geometry.chunks / geometry.nodes))
-    memory = pool.memory
-    self.load = load
-    random = SplitMix64(state: load.seed &+ UInt64(node) &* 0x9E37_79B9_7F4A_7C15)
-    deadline = .now + .seconds(load.timeout)
-    payload = Array(repeating: 0, count: Int(geometry.blockBytes / 8))
-    // The pool may have been used before, by a process that was this node.
-    try run(Attach())
-  }
-
-  /// Works for the load's time and tells what happened.
-  mutating func work() throws -> JSONValue {
-    let begin = ContinuousClock.now
-    var rounds = 0
-    while ContinuousClock.now - begin < .seconds(load.seconds) {
-      try serve(prompt: Int(random.next() % UInt64(load.prompts)))
-      rounds += 1
-    }
-    let seconds = (ContinuousClock.now - begin) / .seconds(1)
-    let hits = client.counters.blocksHit
-    return .object([
-      "node": .integer(client.node), "lookups_per_s": .number(Double(rounds) / seconds),
-      "lookup_p50_us": .number(Self.quantile(lookups, 0.5)),
-      "lookup_p99_us": .number(Self.quantile(lookups, 0.99)),
-      "put_p50_us": .number(Self.quantile(puts, 0.5)),
-      "put_p99_us": .number(Self.quantile(puts, 0.99)),
-      "hit_percent": .number(100 * Double(hits) / Double(max(1, asked))),
-      "blocks_verified": .integer(verified),
-      "blocks_published": .integer(client.counters.published),
-      "evicted": .integer(client.counters.evicted), "corrupt_blocks": .integer(corrupt),
-    ])
-  }
-
-  /// One request's way: look up, read what is there, write and publish what is not.
-  private mutating func serve(prompt: Int) throws {
-    let hashes = (0..<load.promptBlocks).map { hash(prompt: prompt, block: $0) }
-    asked += hashes.count
-    let lookupBegin = ContinuousClock.now
-    let outcomes = try run(PinBlocks(hashes, stopsAtMiss: true))
-    lookups.append((.now - lookupBegin) / .microseconds(1))
-    let found = outcomes.compactMap { outcome in
-      if case .pinned(let block) = outcome { block } else { nil }
-    }
-    for block in found { verify(block) }
-
-    let missing = Array(hashes[found.count...])
-    if !missing.isEmpty {
-      let putBegin = ContinuousClock.now
-      let reservations = try run(PutStart(missing)).compactMap { outcome in
-        if case .reserved(let reservation) = outcome { reservation } else { nil }
-      }
-      // Now and then a request is cancelled half-way.
-      let kept = random.next() % 16 == 0 ? reservations.count / 2 : reservations.count
-      for reservation in reservations[..<kept] { write(reservation) }
-      let published = try run(PutEnd(Array(reservations[..<kept]), pinning: true))
-      puts.append((.now - putBegin) / .microseconds(1))
-      try run(PutRevoke(Array(reservations[kept...])))
-      for block in published { verify(block) }
-      try run(Unpin(published))
-    }
-    try run(Unpin(found))
-    if random.next() % 64 == 0 { _ = try run(Remove(hashes)) }
-  }
-
-  /// Prompts of a group of eight share their first half.
-  private func hash(prompt: Int, block: Int) -> BlockHash {
-    let shared = 2 * block < load.promptBlocks
-    let name = shared ? UInt64(prompt / 8) << 32 : UInt64(prompt) << 32 | 1 << 63
-    var mixer = SplitMix64(state: name | UInt64(block))
-    return BlockHash(hi: mixer.next(), lo: mixer.next())
-  }
-
-  /// The payload of a block follows from its hash, so that any other block's is seen to be wrong.
-  private mutating func write(_ reservation: Reservation) {
-    var words = SplitMix64(state: reservation.hash.hi ^ reservation.hash.lo)
-    for index in payload.indices { payload[index] = words.next() }
-    payload.withUnsafeBytes {
-      memory.writePayload($0, at: client.geometry.payload(block: reservation.block))
-    }
-  }
-
-  private mutating func verify(_ block: PinnedBlock) {
-    payload.withUnsafeMutableBytes {
-      memory.readPayload(at: client.geometry.payload(block: block.block), into: $0)
-    }
-    var words = SplitMix64(state: block.hash.hi ^ block.hash.lo)
-    verified += 1
-    if !payload.allSatisfy({ $0 == words.next() }) { corrupt += 1 }
-  }
-
-  /// Runs an operation to its end, giving the processor away while it waits.
-  @discardableResult
-  private mutating func run<O: TractStore.Operation>(_ operation: O) throws -> O.Output {
-    var operation = operation
-    while true {
-      switch operation.step(&memory, &client) {
-      case .done(let output): return output
-      case .sync: continue
-      case .wait:
-        guard ContinuousClock.now < deadline else { throw DeadlinePassed() }
-        sched_yield()
-      }
-    }
-  }
-
-  private static func quantile(_ samples: [Double], _ p: Double) -> Double {
-    guard !samples.isEmpty else { return .nan }
-    return samples.sorted()[Int(p * Double(samples.count - 1))]
-  }
-}
-
-/// The generator of Steele, Lea and Flood (OOPSLA 2014): small, and the same everywhere.
-struct SplitMix64 {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }

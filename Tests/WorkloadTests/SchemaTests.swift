@@ -89,7 +89,7 @@ private struct Place: CustomTestStringConvertible, Sendable {
 @Suite struct SchemaTests {
   private let schema: JSONSchema
 
-  init() throws { schema = JSONSchema(root: try json("Workloads/schema/workload-1.json")) }
+  init() throws { schema = JSONSchema(root: try json("Workloads/schema/workload.schema.json")) }
 
   @Test func committedWorkloadsFit() throws {
     for folder in ["examples", "ci"] {
