@@ -30,11 +30,6 @@ public struct EventQueue<Event> {
   @inlinable public var isEmpty: Bool { heap.isEmpty }
   @inlinable public var count: Int { heap.count }
 
-  /// Time of the next event, or nil.
-  @inlinable public var nextTime: SimTime? {
-    heap.first.map { SimTime(picoseconds: Int64($0.key >> 64)) }
-  }
-
   /// Adds an event.
   /// - Precondition: `time` is not before `now`.
   /// - Complexity: O(log count).

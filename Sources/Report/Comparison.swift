@@ -29,7 +29,7 @@ public struct Comparison {
     let obstacles = workload.systems.compactMap { ServingRun.obstacle($0, workload) }
     guard obstacles.isEmpty else {
       throw WorkloadError(
-        obstacles.map { Problem(file: workload.name, line: 0, path: "$.systems", message: $0) })
+        obstacles.map { Problem(file: workload.file, line: 0, path: "$.systems", message: $0) })
     }
     return try RequestStream.generate(for: workload)
   }

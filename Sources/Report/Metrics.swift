@@ -166,6 +166,8 @@ public struct Metrics {
       ("store_max_lookup_us", store.lookupSecondsMax * 1e6),
       ("store_mean_reserve_us", mean(store.reserveSecondsTotal, store.reservations) * 1e6),
       ("store_max_reserve_us", store.reserveSecondsMax * 1e6),
+      ("store_line_reads", Double(store.lineReads)),
+      ("store_line_writes", Double(store.lineWrites)),
       ("store_blocks_published", Double(store.blocksPublished)),
       ("store_evictions", Double(store.evictions)),
       ("store_allocation_failures", Double(store.allocationFailures)),

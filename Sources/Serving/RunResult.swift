@@ -99,6 +99,9 @@ public struct StoreUse: Hashable, Sendable {
   public var reservations = 0
   public var reserveSecondsTotal = 0.0
   public var reserveSecondsMax = 0.0
+  /// Lines that nodes fetched from the pool, and wrote to it.
+  public var lineReads = 0
+  public var lineWrites = 0
   public var blocksHit = 0
   public var blocksPublished = 0
   public var evictions = 0

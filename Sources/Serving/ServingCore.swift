@@ -243,7 +243,8 @@ struct ServingCore {
     isAbandoned = true
     for index in records.indices where records[index].outcome == .failed(reason: "unfinished") {
       records[index].outcome = .failed(reason: stall.reason)
-      records[index].finished = now
+      // Those that were still to come never enter.
+      records[index].finished = max(now, records[index].arrival)
     }
     unfinished = 0
     end = now

@@ -246,6 +246,10 @@ struct StoreDriver {
       use.evictions += client.counters.evicted
       use.allocationFailures += client.counters.allocationFailures
     }
+    for memory in memories {
+      use.lineReads += memory.counters.lineReads
+      use.lineWrites += memory.counters.lineWrites
+    }
     let audit = Audit(&memories[0], geometry)
     use.pinsAtEnd = audit.pins
     var problems = audit.problems

@@ -4,6 +4,8 @@ import Rack
 
 /// One validated workload file, ready to run.
 public struct Workload: Sendable {
+  /// Where it was read from, for messages.
+  public var file: String
   public var name: String
   public var seed: UInt64
   public var model: ModelSpec

@@ -47,7 +47,8 @@ struct WorkloadDecoder {
     reader.finish()
     guard let model, let rack, let traffic else { return nil }
     let workload = Workload(
-      name: name, seed: UInt64(seed), model: model, weightFormat: weights, kvFormat: kv,
+      file: log.file, name: name, seed: UInt64(seed), model: model, weightFormat: weights,
+      kvFormat: kv,
       rack: rack, engine: engine, systems: systems, baseline: baseline, router: router,
       traffic: traffic, stop: stop, slo: slo)
     checkMemory(workload, reader)

@@ -92,7 +92,7 @@ private let badWorkloads = [
     "cache_gib", "more than the CXL pool holds"),
   BadFile(
     "pool without a block", workload(systems: #"[{"base": "tract", "cache_gib": 0.001}]"#),
-    "w: $.systems: tract: cache_gib", "use a larger pool"),
+    "bad.json: $.systems: tract: cache_gib", "use a larger pool"),
   BadFile(
     "pool without a chunk for each",
     workload(systems: #"[{"base": "tract", "cache_gib": 0.2}]"#), "prefill workers need one each"),
