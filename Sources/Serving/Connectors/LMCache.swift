@@ -90,6 +90,14 @@ struct LMCacheConnector: Connector {
     for (worker, cache) in caches.enumerated() where cache.pinned > 0 {
       problems.append("lmcache: worker \(worker) ends with \(cache.pinned) pinned blocks")
     }
+    let blockBytes = core.system.blockTokens * core.kvBytesPerToken
+    let saved = core.bytesByKind[TransferKind.prefillSave.rawValue]
+    let expected = core.records.reduce(0) { sum, record in
+      guard record.prefillDone != nil else { return sum }
+      let blocks = core.fullBlocks(record.id) - record.cachedTokens / core.system.blockTokens
+      return sum + max(0, blocks) * blockBytes
+    }
+    if saved != expected { problems.append("lmcache: \(saved) bytes saved, not \(expected)") }
     return (nil, problems)
   }
 }
