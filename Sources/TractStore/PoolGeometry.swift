@@ -194,4 +194,7 @@ public struct BlockHash: Hashable, Sendable {
     self.hi = hi
     self.lo = lo
   }
+
+  /// One word is enough: it is a hash already.
+  @inlinable public func hash(into hasher: inout Hasher) { hasher.combine(lo) }
 }

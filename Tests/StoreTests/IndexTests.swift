@@ -97,6 +97,28 @@ import Testing
     for (_, row) in generations { #expect(zip(row, row.dropFirst()).allSatisfy { $0 < $1 }) }
   }
 
+  /// Between a lookup's probe and its pin the block goes and comes back in the same line: only the
+  /// generation tells that the pin names what is gone.
+  @Test func aPinOfAnEarlierGenerationIsDropped() throws {
+    var cluster = try Cluster()
+    let hash = BlockHash(1)
+    let first = cluster.put([hash], node: 0).reservations[0]
+    var pin = PinBlocks([hash], stopsAtMiss: false)
+    guard case .sync = pin.step(&cluster.memories[1], &cluster.clients[1]) else {
+      Issue.record("the probe does not end the lookup")
+      return
+    }
+    let removed = cluster.run(Remove([hash]), node: 0)
+    #expect(removed == 1)
+    let second = cluster.put([hash], node: 0).reservations[0]
+    #expect((second.slot, second.block) == (first.slot, first.block), "the test needs both again")
+    #expect(second.generation != first.generation)
+    let outcomes = cluster.run(pin, node: 1)
+    #expect(outcomes == [.absent])
+    let audit = cluster.audit()
+    #expect(audit.problems.isEmpty && audit.pins == 0)
+  }
+
   @Test func aDeletionDoesNotHideWhatWasPutBehindIt() throws {
     // One shard: every probe runs through its neighbours.
     var cluster = try Cluster(blocks: 16, shards: 1)
