@@ -101,9 +101,17 @@ struct BenchCommand: ParsableCommand {
       let sign = try output.fileHandleForReading.read(upToCount: WorkerCommand.ready.count)
       guard sign == WorkerCommand.ready else {
         process.waitUntilExit()
-        throw Exit.fail(
-          Exit.unavailable, "worker \(node) ended with status \(process.terminationStatus)")
+        throw Exit.fail(Exit.unavailable, "worker \(node) \(end)")
       }
+    }
+
+    var hasFailed: Bool { !process.isRunning && process.terminationStatus != 0 }
+
+    /// How it ended, in words.
+    var end: String {
+      process.terminationReason == .uncaughtSignal
+        ? "was killed by signal \(process.terminationStatus)"
+        : "ended with status \(process.terminationStatus)"
     }
   }
 
@@ -133,14 +141,17 @@ struct BenchCommand: ParsableCommand {
       for _ in 0..<256 {
         if case .wait = manager.step(&pool.memory) { sched_yield() }
       }
+      // Whoever waits for a lock of the dead would only time out.
+      for (node, worker) in workers.enumerated() where worker.hasFailed {
+        throw Exit.fail(Exit.unavailable, "worker \(node) \(worker.end)")
+      }
       if ContinuousClock.now > deadline {
         throw Exit.fail(Exit.unavailable, "workers still run after \(load.timeout + 5) s")
       }
     }
     return try workers.enumerated().map { node, worker in
-      let status = worker.process.terminationStatus
-      guard status == 0 else {
-        throw Exit.fail(Exit.unavailable, "worker \(node) ended with status \(status)")
+      guard !worker.hasFailed else {
+        throw Exit.fail(Exit.unavailable, "worker \(node) \(worker.end)")
       }
       let bytes = try worker.output.fileHandleForReading.readToEnd() ?? Data()
       return try JSONParser.parse([UInt8](bytes))

@@ -18,7 +18,8 @@ import Testing
   private func bench(_ path: String, _ more: String...) throws -> CommandResult {
     try Command.run(
       "tract-pool",
-      ["bench", path, "--processes", "4", "--seconds", "0.3", "--timeout", "60"]
+      ["bench", path, "--processes", "4"]
+        + (more.contains("--seconds") ? [] : ["--seconds", "0.3", "--timeout", "60"])
         + ["--format", "json"] + more)
   }
 
@@ -54,6 +55,35 @@ import Testing
     let figures = try JSONParser.parse(Array(info.output.utf8))
     #expect(figures["blocks"]?.value.double == 512)
     #expect(figures["ready"]?.value.double ?? 0 > 0)
+  }
+
+  /// A process that dies, perhaps with locks and pins held, ends the bench; the next one's
+  /// processes take its place over.
+  @Test func aKilledProcessIsNamedAndReplaced() throws {
+    let path = scratch.file("pool")
+    try create(path)
+    let killer = Thread {
+      for _ in 0..<200 {
+        usleep(20_000)
+        for entry in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
+          let line = (try? String(contentsOfFile: "/proc/\(entry)/cmdline", encoding: .utf8)) ?? ""
+          let words = line.split(separator: "\0").map(String.init)
+          guard words.contains("worker"), words.contains(path), words.contains("2"),
+            let pid = pid_t(entry)
+          else { continue }
+          // Long enough to be in the middle of things.
+          usleep(200_000)
+          kill(pid, SIGKILL)
+          return
+        }
+      }
+    }
+    killer.start()
+    let result = try bench(path, "--seconds", "20", "--timeout", "30")
+    #expect(result.status == 69, "\(result.output)")
+    #expect(result.error.contains("worker 2 was killed by signal 9"), "\(result.error)")
+    let again = try bench(path)
+    #expect(again.status == 0, "\(again.error)")
   }
 
   /// The check of payloads can fail.
