@@ -68,10 +68,22 @@ public struct Comparison {
   public var violations: [String] {
     runs.flatMap { run in
       (run.violations + littlesLaw(run)).map { "\(run.system.name): \($0)" }
-    }
+    } + metrics.flatMap { figures in Self.littlesLaw(figures).map { "\(figures.system): \($0)" } }
   }
 
-  /// L = λ·W: the area under the number in the system equals the sum of times in it.
+  /// The same between the report's own figures, where all requests count in all of them.
+  private static func littlesLaw(_ figures: Metrics) -> [String] {
+    guard figures["failed"] == 0, let number = figures["mean_concurrent_requests"],
+      let rate = figures["request_throughput"], let milliseconds = figures["mean_e2el_ms"],
+      rate.isFinite
+    else { return [] }
+    let product = rate * milliseconds / 1e3
+    return abs(number - product) <= 1e-9 * product
+      ? [] : ["Little's law: \(number) requests in the system, rate times latency is \(product)"]
+  }
+
+  /// L = λ·W, to the picosecond and over all requests: the area under the number in the system
+  /// equals the sum of times in it.
   private func littlesLaw(_ run: RunResult) -> [String] {
     var changes: [(time: SimTime, change: Int)] = []
     var residence: Int128 = 0
