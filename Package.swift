@@ -64,7 +64,8 @@ let package = Package(
     .testTarget(
       name: "SharedMemoryTests", dependencies: ["SharedMemory"], swiftSettings: strict),
     .testTarget(
-      name: "StoreTests", dependencies: ["SharedMemory", "TractStore"], swiftSettings: strict),
+      name: "StoreTests", dependencies: ["PoolBench", "SharedMemory", "TractStore"],
+      swiftSettings: strict),
     .testTarget(
       name: "WorkloadTests", dependencies: ["JSONText", "Workload"], swiftSettings: strict),
     .testTarget(

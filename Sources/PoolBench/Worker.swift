@@ -51,7 +51,7 @@ public struct Worker: ~Copyable {
       chunkQuota: max(1, geometry.chunks / geometry.nodes))
     self.memory = memory
     self.load = load
-    random = SplitMix64(state: load.seed &+ UInt64(node) &* 0x9E37_79B9_7F4A_7C15)
+    random = SplitMix64(seed: load.seed &+ UInt64(node) &* 0x9E37_79B9_7F4A_7C15)
     deadline = .now + .seconds(load.timeout)
     payload = Array(repeating: 0, count: Int(geometry.blockBytes / 8))
     // The pool may have been used before, by a process that was this node.
@@ -117,13 +117,13 @@ public struct Worker: ~Copyable {
   private func hash(prompt: Int, block: Int) -> BlockHash {
     let shared = 2 * block < load.promptBlocks
     let name = shared ? UInt64(prompt / 8) << 32 : UInt64(prompt) << 32 | 1 << 63
-    var mixer = SplitMix64(state: name | UInt64(block))
+    var mixer = SplitMix64(seed: name | UInt64(block))
     return BlockHash(hi: mixer.next(), lo: mixer.next())
   }
 
   /// The payload of a block follows from its hash, so that any other block's is seen to be wrong.
   private mutating func write(_ reservation: Reservation) {
-    var words = SplitMix64(state: reservation.hash.hi ^ reservation.hash.lo)
+    var words = SplitMix64(seed: reservation.hash.hi ^ reservation.hash.lo)
     for index in payload.indices { payload[index] = words.next() }
     payload.withUnsafeBytes {
       memory.writePayload($0, at: client.geometry.payload(block: reservation.block))
@@ -134,7 +134,7 @@ public struct Worker: ~Copyable {
     payload.withUnsafeMutableBytes {
       memory.readPayload(at: client.geometry.payload(block: block.block), into: $0)
     }
-    var words = SplitMix64(state: block.hash.hi ^ block.hash.lo)
+    var words = SplitMix64(seed: block.hash.hi ^ block.hash.lo)
     verified += 1
     if !payload.allSatisfy({ $0 == words.next() }) { corrupt += 1 }
   }
@@ -157,18 +157,5 @@ public struct Worker: ~Copyable {
   private static func quantile(_ samples: [Double], _ p: Double) -> Double {
     guard !samples.isEmpty else { return .nan }
     return samples.sorted()[Int(p * Double(samples.count - 1))]
-  }
-}
-
-/// The generator of Steele, Lea and Flood (OOPSLA 2014): small, and the same everywhere.
-struct SplitMix64 {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }

@@ -11,25 +11,25 @@ extension ServingCore {
 
   /// Hashes of the prompt's full blocks.
   func fullBlockHashes(_ request: Int) -> [BlockHash] {
-    hashes(request, count: fullBlocks(request))
+    hashes(request, blockTokens: system.blockTokens, count: fullBlocks(request))
   }
 
   /// Hashes of the blocks a cache may supply: full ones, leaving one token to compute.
   func cacheableHashes(_ request: Int) -> [BlockHash] {
-    hashes(request, count: (records[request].inputTokens - 1) / system.blockTokens)
+    hashes(
+      request, blockTokens: system.blockTokens,
+      count: (records[request].inputTokens - 1) / system.blockTokens)
   }
 
   /// Hashes of the first `tokens` of the prompt in full blocks of the engine's own size.
   func engineBlockHashes(_ request: Int, tokens: Int) -> [BlockHash] {
     let size = workload.engine.blockTokens
-    return BlockHashing.hashes(
-      of: stream.requests[request], idTokens: stream.blockTokens, blockTokens: size,
-      count: tokens / size)
+    return hashes(request, blockTokens: size, count: tokens / size)
   }
 
-  private func hashes(_ request: Int, count: Int) -> [BlockHash] {
+  private func hashes(_ request: Int, blockTokens: Int, count: Int) -> [BlockHash] {
     BlockHashing.hashes(
-      of: stream.requests[request], idTokens: stream.blockTokens, blockTokens: system.blockTokens,
+      of: stream.requests[request], idTokens: stream.blockTokens, blockTokens: blockTokens,
       count: count)
   }
 

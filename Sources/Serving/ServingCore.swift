@@ -236,10 +236,8 @@ struct ServingCore {
   }
 
   /// Fails every request that has not ended if nothing has progressed for the given span; true if so.
-  mutating func abandonIfStalled(
-    since last: SimTime, _ stall: (span: SimDuration, reason: String)
-  ) -> Bool {
-    guard now - last > stall.span else { return false }
+  mutating func abandonIfStalled(_ stall: (span: SimDuration, reason: String)) -> Bool {
+    guard now - lastProgress > stall.span else { return false }
     isAbandoned = true
     for index in records.indices where records[index].outcome == .failed(reason: "unfinished") {
       records[index].outcome = .failed(reason: stall.reason)

@@ -252,10 +252,7 @@ struct StoreDriver {
     }
     let audit = Audit(&memories[0], geometry)
     use.pinsAtEnd = audit.pins
-    var problems = audit.problems
-    if audit.reserved > 0 { problems.append("\(audit.reserved) blocks end RESERVED") }
-    if audit.evicting > 0 { problems.append("\(audit.evicting) blocks end EVICTING") }
-    if audit.pins > 0 { problems.append("\(audit.pins) pins are left") }
+    let problems = audit.problems + audit.leftovers
     return (use, problems.map { "store: \($0)" })
   }
 

@@ -12,8 +12,8 @@ public struct MappedMemory: ~Copyable, SharedMemory {
   @usableFromInline let base: UnsafeMutableRawPointer
   public let byteCount: UInt64
   public let capabilities: DeviceCapabilities
-  /// Kept open for its advisory lock; −1 without one.
-  private let lockFile: Int32
+  /// Open as long as the mapping lives, for its advisory lock.
+  private let file: Int32
 
   /// Maps what exists.
   ///
@@ -27,12 +27,10 @@ public struct MappedMemory: ~Copyable, SharedMemory {
         .open, path: path, reason: "another process has it for itself",
         remedy: "wait until it has ended")
     }
-    defer { if !exclusively { close(file) } }
     do {
-      let bytes = try Self.size(of: file, path: path)
-      try self.init(file: file, path: path, bytes: bytes, lockFile: exclusively ? file : -1)
+      try self.init(file: file, path: path, bytes: Self.size(of: file, path: path))
     } catch {
-      if exclusively { close(file) }
+      close(file)
       throw error
     }
   }
@@ -40,24 +38,24 @@ public struct MappedMemory: ~Copyable, SharedMemory {
   /// Creates a file or POSIX shared memory of `bytes` zero bytes; refuses to replace one.
   public init(creating path: String, bytes: UInt64) throws(PoolError) {
     let file = try Self.open(path, flags: O_RDWR | O_CREAT | O_EXCL, action: .create)
-    defer { close(file) }
     // Reserve the space now: a sparse file on a full disk would end in SIGBUS at some later store.
     let code = posix_fallocate(file, 0, off_t(clamping: bytes))
     guard code == 0 else {
+      close(file)
       Self.remove(path)
       throw PoolError(.size, path: path, code: code)
     }
     do {
-      try self.init(file: file, path: path, bytes: bytes, lockFile: -1)
+      try self.init(file: file, path: path, bytes: bytes)
     } catch {
+      close(file)
       Self.remove(path)
       throw error
     }
   }
 
-  private init(
-    file: Int32, path: String, bytes: UInt64, lockFile: Int32
-  ) throws(PoolError) {
+  /// Takes `file` over if it does not throw.
+  private init(file: Int32, path: String, bytes: UInt64) throws(PoolError) {
     guard bytes > 0 else {
       throw PoolError(.map, path: path, reason: "it is empty", remedy: "create the pool first")
     }
@@ -67,14 +65,14 @@ public struct MappedMemory: ~Copyable, SharedMemory {
     }
     base = mapping
     byteCount = bytes
-    self.lockFile = lockFile
+    self.file = file
     capabilities = DeviceCapabilities(
       fabric: .strong, ddio: false, lineStore: cl_has_line_store() != 0, payload: .cpuVisible)
   }
 
   deinit {
     munmap(base, Int(byteCount))
-    if lockFile >= 0 { close(lockFile) }
+    close(file)
   }
 
   /// Deletes a file or POSIX shared memory by name; what is mapped stays mapped.

@@ -15,6 +15,15 @@ public struct Audit: Hashable, Sendable {
   /// Broken invariants in words; empty in a correct pool.
   public private(set) var problems: [String] = []
 
+  /// What operations have left behind, in words; empty when all of them have ended.
+  public var leftovers: [String] {
+    var found: [String] = []
+    if reserved > 0 { found.append("\(reserved) blocks end RESERVED") }
+    if evicting > 0 { found.append("\(evicting) blocks end EVICTING") }
+    if pins > 0 { found.append("\(pins) pins are left") }
+    return found
+  }
+
   /// Whether no block is in use or held by anybody.
   public var isEmpty: Bool { ready + reserved + evicting + pins == 0 }
 

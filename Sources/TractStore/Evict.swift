@@ -136,8 +136,10 @@ struct Evict: Operation {
       let isLast =
         next == emptied
         || IndexEntry(memory.loadLine(geometry.entry(next)))?.state == .empty
-      if isLast { emptied = victim.slot }
-      if isLast { sweeping.append(geometry.previous(before: victim.slot)) }
+      if isLast {
+        emptied = victim.slot
+        sweeping.append(geometry.previous(before: victim.slot))
+      }
       let line = isLast ? Line64() : IndexEntry.tombLine
       writes.append(LineWrite(line, at: geometry.entry(victim.slot)))
       client.heap.unsettle(victim.block)

@@ -36,6 +36,8 @@ struct Probe {
 
   /// Times a torn line is read again. Its writer needs some ten nanoseconds more.
   private static var tornReadLimit: Int { 64 }
+  /// Lines read for one hash in one round at most: hashes that far out are rare, and what is read
+  /// beyond the entry is wasted.
   private static var largestSpan: Int { 16 }
 
   /// - Parameter stopsAtMiss: whether hashes after the first without an entry are of no interest;
@@ -51,18 +53,23 @@ struct Probe {
   mutating func step<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ geometry: PoolGeometry
   ) -> Step<Void> {
-    var lines: [Address] = []
-    lines.reserveCapacity(open.count * span)
+    let window = min(PoolGeometry.probeWindow, geometry.entriesPerShard)
+    var slots: [Int] = []
+    slots.reserveCapacity(open.count * span)
     for item in open {
-      let end = min(item.distance + span, Self.window(geometry))
-      for distance in item.distance..<end {
-        lines.append(geometry.entry(slot(of: item.index, distance, geometry)))
+      let hash = hashes[hashes.startIndex + item.index]
+      for distance in item.distance..<min(item.distance + span, window) {
+        slots.append(geometry.slot(of: hash, distance: distance))
       }
     }
-    memory.invalidate(lines)
+    memory.invalidate(slots.map { geometry.entry($0) })
     var kept = 0
+    var begin = 0
     for position in open.indices {
-      guard let next = look(open[position], &memory, geometry) else { continue }
+      let end = begin + min(span, window - open[position].distance)
+      let next = look(open[position], slots[begin..<end], &memory, geometry, window)
+      begin = end
+      guard let next else { continue }
       open[kept] = next
       kept += 1
     }
@@ -74,32 +81,23 @@ struct Probe {
 
   /// Looks at an item's lines of this round; returns how to go on, or nil when it has its finding.
   private mutating func look<M: SharedMemory & ~Copyable>(
-    _ item: Item, _ memory: inout M, _ geometry: PoolGeometry
+    _ item: Item, _ slots: ArraySlice<Int>, _ memory: inout M, _ geometry: PoolGeometry,
+    _ window: Int
   ) -> Item? {
     var item = item
-    let end = min(item.distance + span, Self.window(geometry))
-    while item.distance < end {
-      let slot = slot(of: item.index, item.distance, geometry)
-      let (distance, line) = (item.distance, memory.loadLine(geometry.entry(slot)))
-      guard let next = look(item, slot, line, geometry) else { return nil }
-      item = next
+    for slot in slots {
+      let line = memory.loadLine(geometry.entry(slot))
+      guard let next = judge(item, slot, line, window) else { return nil }
       // A torn line is read again in the next round.
-      if item.distance == distance { return item }
+      if next.distance == item.distance { return next }
+      item = next
     }
     return item
   }
 
-  private static func window(_ geometry: PoolGeometry) -> Int {
-    min(PoolGeometry.probeWindow, geometry.entriesPerShard)
-  }
-
-  private func slot(of index: Int, _ distance: Int, _ geometry: PoolGeometry) -> Int {
-    geometry.slot(of: hashes[hashes.startIndex + index], distance: distance)
-  }
-
   /// Judges one line; returns how to go on, or nil when the hash has its finding.
-  private mutating func look(
-    _ item: Item, _ slot: Int, _ line: Line64, _ geometry: PoolGeometry
+  private mutating func judge(
+    _ item: Item, _ slot: Int, _ line: Line64, _ window: Int
   ) -> Item? {
     var item = item
     guard let entry = IndexEntry(line) else {
@@ -122,7 +120,7 @@ struct Probe {
       }
     }
     item.distance += 1
-    if item.distance < Self.window(geometry) { return item }
+    if item.distance < window { return item }
     conclude(item.index, .absent(vacant: item.vacant))
     return nil
   }

@@ -64,6 +64,7 @@ final class ObjectReader {
       report(key, "is missing; a string is required")
       return nil
     }
+    // Not empty, so that a value of another type is reported once.
     let value = string(key, default: "-")
     if value.isEmpty { report(key, "is empty; give it a value") }
     return value.isEmpty ? nil : value
@@ -138,7 +139,7 @@ final class ObjectReader {
   func choice<T: RawRepresentable & CaseIterable>(_ key: String, default fallback: T) -> T
   where T.RawValue == String {
     guard let node = node(key) else { return fallback }
-    let allowed = T.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
+    let allowed = words(of: T.self)
     guard case .string(let word) = node.value else {
       mistyped(key, node, "one of \(allowed)")
       return fallback
@@ -150,12 +151,16 @@ final class ObjectReader {
     return value
   }
 
+  private func words<T: RawRepresentable & CaseIterable>(of type: T.Type) -> String
+  where T.RawValue == String {
+    type.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
+  }
+
   func requiredChoice<T: RawRepresentable & CaseIterable>(_ key: String, of type: T.Type) -> T?
   where T.RawValue == String {
     guard has(key), let fallback = type.allCases.first else {
       known.insert(key)
-      let allowed = type.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
-      report(key, "is missing; allowed are \(allowed)")
+      report(key, "is missing; allowed are \(words(of: type))")
       return nil
     }
     return choice(key, default: fallback)

@@ -61,10 +61,7 @@ struct BenchCommand: ParsableCommand {
     }
     let results = try manage(&pool)
     let audit = Audit(&pool.memory, geometry)
-    var problems = audit.problems
-    if audit.pins > 0 { problems.append("\(audit.pins) pins are left") }
-    if audit.reserved > 0 { problems.append("\(audit.reserved) blocks end RESERVED") }
-    if audit.evicting > 0 { problems.append("\(audit.evicting) blocks end EVICTING") }
+    let problems = audit.problems + audit.leftovers
     switch format {
     case .json:
       let contents = audit.figures.map { (key: $0.key, value: JSONNode(.integer($0.value))) }
@@ -75,7 +72,7 @@ struct BenchCommand: ParsableCommand {
         ]).text(indented: true))
     case .table: printTable(results, audit, problems, geometry)
     }
-    let corrupt = results.reduce(0) { $0 + $1.count("corrupt_blocks") }
+    let corrupt = results.reduce(0) { $0 + Int($1["corrupt_blocks"]?.value.double ?? 0) }
     if !problems.isEmpty || corrupt > 0 {
       throw Exit.fail(Exit.broken, "\(corrupt) corrupt blocks, \(problems.count) problems")
     }
@@ -117,8 +114,6 @@ struct BenchCommand: ParsableCommand {
 
   /// Starts the workers and grants locks until all have ended; their results in order.
   private func manage(_ pool: inout OpenPool) throws -> [JSONNode] {
-    // A worker that has died must not kill this process when it is written to.
-    signal(SIGPIPE, SIG_IGN)
     let executable = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     var workers: [WorkerProcess] = []
     defer {
@@ -178,9 +173,4 @@ struct BenchCommand: ParsableCommand {
     print("audit: " + audit.figures.map { "\($0.value) \($0.key)" }.joined(separator: ", "))
     for problem in problems { print("problem: \(problem)") }
   }
-}
-
-extension JSONNode {
-  /// The integer member `key`, 0 if there is none.
-  fileprivate func count(_ key: String) -> Int { Int(self[key]?.value.double ?? 0) }
 }

@@ -2,8 +2,6 @@
 
 import ArgumentParser
 import Foundation
-import SharedMemory
-import TractStore
 
 @main
 struct TractPool: ParsableCommand {

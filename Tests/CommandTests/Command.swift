@@ -13,14 +13,12 @@ struct CommandResult {
 enum Command {
   /// Runs `program`, which stands beside the test bundle, to its end.
   static func run(
-    _ program: String, _ arguments: [String], environment: [String: String] = [:],
-    folder: URL? = nil
+    _ program: String, _ arguments: [String], environment: [String: String] = [:]
   ) throws -> CommandResult {
     let process = Process()
     process.executableURL = products.appendingPathComponent(program)
     process.arguments = arguments
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-    if let folder { process.currentDirectoryURL = folder }
     // Files, not pipes: a pipe that nobody drains stops its writer.
     let scratch = try Scratch()
     let (output, error) = (scratch.file("out"), scratch.file("err"))

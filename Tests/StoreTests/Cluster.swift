@@ -1,5 +1,6 @@
 // Several nodes on one simulated device, stepped in any order a test likes.
 
+import PoolBench
 import SharedMemory
 
 @testable import TractStore
@@ -76,21 +77,6 @@ extension [PutOutcome] {
 extension [PinOutcome] {
   var pinned: [PinnedBlock] {
     compactMap { if case .pinned(let block) = $0 { block } else { nil } }
-  }
-}
-
-/// SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): schedules from a seed.
-struct SplitMix64: RandomNumberGenerator {
-  var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }
 

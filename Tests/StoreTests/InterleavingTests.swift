@@ -1,5 +1,6 @@
 // Several nodes put, look up, read, evict and remove at once; payload is watched from outside.
 
+import PoolBench
 import SharedMemory
 import Testing
 

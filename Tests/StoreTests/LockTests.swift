@@ -1,5 +1,6 @@
 // The two-tier lock: exclusion, lock sets, order, withdrawal, a new manager.
 
+import PoolBench
 import SharedMemory
 import Testing
 

@@ -68,7 +68,7 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
   /// Pause before space is asked for again when the pool is full of pinned blocks: at first, and at
   /// most after doubling it each time (assumed).
   private static var retryPause: (first: Int, last: Int) { (first: 1, last: 16) }
-  /// When nobody has moved or computed anything for so long, nobody ever will.
+  /// When nobody has moved or computed anything for so long, nobody ever will (assumed).
   private static var stall: (span: SimDuration, reason: String) {
     (.seconds(600), "the CXL pool has no space that anybody could free; raise cache_gib")
   }
@@ -183,7 +183,7 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
       return
     }
     if afterPause {
-      guard !core.abandonIfStalled(since: core.lastProgress, Self.stall) else { return }
+      guard !core.abandonIfStalled(Self.stall) else { return }
       let pause = max(Self.retryPause.first, states[request].retryPause)
       states[request].retryPause = min(2 * pause, Self.retryPause.last)
       core.queue.push(.retry(request: Int32(request)), at: core.now + .milliseconds(Double(pause)))
