@@ -58,12 +58,14 @@ public struct PoolGeometry: Hashable, Sendable {
         description: "\(payloadBytes) B hold no chunk of \(blocksPerChunk) blocks of "
           + "\(blockBytes) B; use a larger pool or smaller blocks")
     }
-    let blocks = chunks.multipliedReportingOverflow(by: blocksPerChunk).partialValue
-    guard chunks < 1 << 31, blocks < 1 << 31 else {
+    guard chunks < Self.blockLimit, chunks * blocksPerChunk < Self.blockLimit,
+      Self.isAddressable(blocks: chunks * blocksPerChunk, blockBytes)
+    else {
       throw PoolFormatError(
-        description:
-          "\(chunks) chunks of \(blocksPerChunk) blocks; fewer than 2^31 blocks are allowed")
+        description: "\(chunks) chunks of \(blocksPerChunk) blocks of \(blockBytes) B; "
+          + "fewer than 2^31 blocks and 2^62 B are allowed")
     }
+    let blocks = chunks * blocksPerChunk
     self.nodes = nodes
     self.blockBytes = blockBytes
     self.blocksPerChunk = blocksPerChunk
@@ -79,32 +81,46 @@ public struct PoolGeometry: Hashable, Sendable {
   public static func largest(
     regionBytes: UInt64, nodes: Int, blockBytes: UInt64, blocksPerChunk: Int = 8, shards: Int = 16
   ) throws(PoolFormatError) -> PoolGeometry {
-    func geometry(chunks: UInt64) throws(PoolFormatError) -> PoolGeometry {
+    func geometry(chunks: Int) throws(PoolFormatError) -> PoolGeometry {
       try PoolGeometry(
-        nodes: nodes, payloadBytes: chunks * blockBytes * UInt64(blocksPerChunk),
+        nodes: nodes, payloadBytes: UInt64(chunks * blocksPerChunk) * blockBytes,
         blockBytes: blockBytes, blocksPerChunk: blocksPerChunk, shards: shards)
     }
-    // Metadata grows with the payload, so that what fits is found by bisection.
+    // Metadata grows with the payload, so that what fits is found by bisection. All of the region
+    // as payload bounds it from above, and shows first whether the parameters are in range.
+    let most = try PoolGeometry(
+      nodes: nodes, payloadBytes: regionBytes, blockBytes: blockBytes,
+      blocksPerChunk: blocksPerChunk, shards: shards)
     var best = try geometry(chunks: 1)
     guard best.totalBytes <= regionBytes else {
       throw PoolFormatError(
         description: "a pool of one chunk takes \(best.totalBytes) B, there are \(regionBytes) B; "
           + "use a larger region or smaller blocks")
     }
-    var exceeds = regionBytes / (blockBytes * UInt64(blocksPerChunk)) + 1
-    while UInt64(best.chunks) + 1 < exceeds {
-      let middle = (UInt64(best.chunks) + exceeds) / 2
+    var exceeds = most.chunks + 1
+    while best.chunks + 1 < exceeds {
+      let middle = (best.chunks + exceeds) / 2
       let candidate = try geometry(chunks: middle)
       if candidate.totalBytes <= regionBytes { best = candidate } else { exceeds = middle }
     }
     return best
   }
 
+  /// Blocks are named by 31 bits.
+  private static var blockLimit: Int { 1 << 31 }
+
+  /// Whether addresses of so much payload, and of the metadata before it, fit 64 bits.
+  private static func isAddressable(blocks: Int, _ blockBytes: UInt64) -> Bool {
+    UInt64(blocks) <= (1 << 62) / blockBytes
+  }
+
   init?(words line: Line64) {
     // Bounds that keep sums and products of what follows far from overflow.
     guard (1...255).contains(line[0]), (64...1 << 40).contains(line[1]),
       (1...1 << 31).contains(line[2]), (1...1 << 31).contains(line[3]),
-      line[2] * line[3] < 1 << 31, (1...4096).contains(line[4] >> 32),
+      line[2] * line[3] < Self.blockLimit,
+      Self.isAddressable(blocks: Int(line[2] * line[3]), line[1]),
+      (1...4096).contains(line[4] >> 32),
       line[4] & 0xFFFF_FFFF > 0, line[5] <= 1 << 31
     else { return nil }
     nodes = Int(line[0])
@@ -130,9 +146,9 @@ public struct PoolGeometry: Hashable, Sendable {
 
   // Areas in order; each begins where the one before ends.
   static var superblock: Address { Address(0) }
+  static var layoutLine: Address { Address(Line64.bytes) }
   /// Superblock and layout.
   static var smallestRegion: UInt64 { 2 * Line64.bytes }
-  static var layoutLine: Address { Address(Line64.bytes) }
   func doorbell(node: Int) -> Address { Address(UInt64(2 + node) * Line64.bytes) }
   private var requestBase: Address { doorbell(node: nodes) }
   func request(node: Int, box: Int) -> Address {

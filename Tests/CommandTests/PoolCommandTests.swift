@@ -154,6 +154,9 @@ import Testing
     let twice = try Command.pool("create", path, "--size", "2MiB")
     #expect(twice.status == 73)
     #expect(twice.error.contains("exists"))
+    for bad in ["-1", "0", "9000000000"] {
+      #expect(try Command.pool("create", path, "--force", "--blocks-per-chunk=\(bad)").status == 73)
+    }
     #expect(try Command.pool("create", path, "--force", "--nodes", "8").status == 0)
     #expect(try Command.pool("info", path).output.contains("nodes             8"))
     #expect(try Command.pool("create", scratch.file("no/where"), "--size", "1MiB").status == 73)

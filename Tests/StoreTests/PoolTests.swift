@@ -34,12 +34,39 @@ import Testing
   @Test(arguments: [
     Layout(nodes: 0), Layout(nodes: 256), Layout(payloadBytes: 100), Layout(blockBytes: 100),
     Layout(blockBytes: 0), Layout(blocksPerChunk: 0), Layout(shards: 0), Layout(shards: 5000),
+    Layout(blocksPerChunk: -1), Layout(blockBytes: .max - 63), Layout(payloadBytes: .max),
+    Layout(payloadBytes: .max, blockBytes: 1 << 40),
   ])
   func impossibleLayoutsAreRefused(layout: Layout) {
     #expect(throws: PoolFormatError.self) {
       _ = try PoolGeometry(
         nodes: layout.nodes, payloadBytes: layout.payloadBytes, blockBytes: layout.blockBytes,
         blocksPerChunk: layout.blocksPerChunk, shards: layout.shards)
+    }
+    #expect(throws: PoolFormatError.self) {
+      _ = try PoolGeometry.largest(
+        regionBytes: layout.payloadBytes, nodes: layout.nodes, blockBytes: layout.blockBytes,
+        blocksPerChunk: layout.blocksPerChunk, shards: layout.shards)
+    }
+  }
+
+  @Test(arguments: [UInt64(1) << 20, 1 << 24, 1 << 30, 12_345_678]) func theLargestPoolFits(
+    region: UInt64
+  ) throws {
+    let pool = try PoolGeometry.largest(regionBytes: region, nodes: 4, blockBytes: 4096)
+    #expect(pool.totalBytes <= region)
+    let next = try PoolGeometry(
+      nodes: 4, payloadBytes: UInt64(pool.blocks + pool.blocksPerChunk) * 4096, blockBytes: 4096)
+    #expect(next.totalBytes > region)
+  }
+
+  /// A superblock from elsewhere may say anything: nothing overflows.
+  @Test func aLayoutBeyondAllAddressesIsNone() throws {
+    var cluster = try Cluster()
+    let layout = Line64(1, 1 << 40, 1 << 15, 1 << 15, 1 << 32 | 64, 1, 0, 0).sealed(sequence: 1)
+    cluster.memories[0].writeLine(layout, at: PoolGeometry.layoutLine)
+    #expect(throws: PoolFormatError.self) {
+      _ = try Pool.open(&cluster.memories[0], hashSeed: nil)
     }
   }
 
