@@ -85,21 +85,12 @@ public struct Comparison {
   /// L = λ·W, to the picosecond and over all requests: the area under the number in the system
   /// equals the sum of times in it.
   private func littlesLaw(_ run: RunResult) -> [String] {
-    var changes: [(time: SimTime, change: Int)] = []
-    var residence: Int128 = 0
-    for record in run.requests {
-      guard let end = record.finished else { continue }
-      changes += [(record.arrival, 1), (end, -1)]
-      residence += Int128((end - record.arrival).picoseconds)
+    let residence = run.requests.reduce(Int128(0)) { sum, record in
+      sum + Int128(record.finished.map { ($0 - record.arrival).picoseconds } ?? 0)
     }
-    changes.sort { ($0.time, $0.change) < ($1.time, $1.change) }
     var area: Int128 = 0
-    var present = 0
-    var last = SimTime.zero
-    for (time, change) in changes {
-      area += Int128(present) * Int128((time - last).picoseconds)
-      present += change
-      last = time
+    Concurrency.forEachInterval(of: run.requests) { present, span in
+      area += Int128(present) * Int128(span.picoseconds)
     }
     return area == residence
       ? [] : ["Little's law: \(area) ps in the system, requests count \(residence) ps"]

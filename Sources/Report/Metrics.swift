@@ -74,7 +74,11 @@ public struct Metrics {
     let input = completed.reduce(0) { $0 + $1.inputTokens }
     let output = completed.reduce(0) { $0 + $1.outputTokens }
     let cached = completed.reduce(0) { $0 + $1.cachedTokens }
-    let concurrency = Self.concurrency(counted)
+    var (peak, requestSeconds) = (0, 0.0)
+    Concurrency.forEachInterval(of: counted) { present, span in
+      peak = max(peak, present)
+      requestSeconds += Double(present) * span.seconds
+    }
     values += [
       ("completed", Double(completed.count)),
       ("failed", Double(counted.count - completed.count)),
@@ -84,8 +88,8 @@ public struct Metrics {
       ("request_throughput", Double(completed.count) / duration),
       ("output_throughput", Double(output) / duration),
       ("total_token_throughput", Double(input + output) / duration),
-      ("max_concurrent_requests", Double(concurrency.peak)),
-      ("mean_concurrent_requests", concurrency.seconds / duration),
+      ("max_concurrent_requests", Double(peak)),
+      ("mean_concurrent_requests", requestSeconds / duration),
       ("prefix_cache_reused_ratio", input > 0 ? Double(cached) / Double(input) : .nan),
       ("preemptions", Double(counted.reduce(0) { $0 + $1.preemptions })),
     ]
@@ -101,25 +105,6 @@ public struct Metrics {
     if let limit = slo.e2eSeconds, (end - record.arrival).seconds > limit { return false }
     if let limit = slo.tpotSeconds, let tpot = tpot(record), tpot / 1e3 > limit { return false }
     return true
-  }
-
-  /// Most requests in the system at once, and the time integral of their number in seconds; ends
-  /// come before arrivals of the same instant.
-  private static func concurrency(_ records: [RequestRecord]) -> (peak: Int, seconds: Double) {
-    var changes: [(SimTime, Int)] = []
-    for record in records {
-      guard let end = record.finished else { continue }
-      changes += [(record.arrival, 1), (end, -1)]
-    }
-    changes.sort { ($0.0, $0.1) < ($1.0, $1.1) }
-    var (now, peak, seconds, last) = (0, 0, 0.0, SimTime.zero)
-    for (time, change) in changes {
-      seconds += Double(now) * (time - last).seconds
-      now += change
-      peak = max(peak, now)
-      last = time
-    }
-    return (peak, seconds)
   }
 
   private mutating func add(_ name: String, _ samples: [Double]) {
