@@ -55,7 +55,7 @@ public struct Worker: ~Copyable {
     deadline = .now + .seconds(load.timeout)
     payload = Array(repeating: 0, count: Int(geometry.blockBytes / 8))
     // The pool may have been used before, by a process that was this node.
-    try run(Attach())
+    _ = try run(Join())
   }
 
   /// Works for the load's time and tells what happened.

@@ -89,6 +89,12 @@ struct StoreDriver {
       StoreClient(geometry, node: $0, pollNanoseconds: poll, chunkQuota: quota)
     }
     manager = LockManager(geometry, pollNanoseconds: poll)
+    // The rack is up before the first request: nodes join before time begins.
+    while !manager.isRuling { _ = manager.step(&memories[0]) }
+    for node in clients.indices {
+      _ = Join().run(on: &memories[node], &clients[node]) { _ in }
+    }
+    while manager.step(&memories[0]) == .sync {}
     pollSpan = SimDuration(picoseconds: Int64(poll) * 1000)
     asleepSince = .zero
     seenWrites = pool.watchedStores

@@ -87,7 +87,8 @@ public struct Line64: Hashable, Sendable {
     return UInt32(truncatingIfNeeded: state ^ (state >> 32))
   }
 
-  @inlinable func mixed(_ state: UInt64, _ word: UInt64) -> UInt64 {
+  /// One round of the checksum.
+  @inlinable public func mixed(_ state: UInt64, _ word: UInt64) -> UInt64 {
     let product = (state ^ word) &* 0xC6A4_A793_5BD1_E995
     return product ^ (product >> 47)
   }

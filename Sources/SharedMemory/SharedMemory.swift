@@ -17,6 +17,12 @@ public protocol SharedMemory: ~Copyable {
   mutating func storeLine(_ line: Line64, at address: Address)
   /// Eight loads through the cache, in order.
   mutating func loadLine(_ line: Address) -> Line64
+  /// After DMA into the range has completed: sees to it that the data is at the device, as far as
+  /// the capabilities say that completion does not (flushing what DDIO left in this host's cache,
+  /// reading posted writes back).
+  mutating func settlePayload(_ address: Address, bytes: UInt64)
+  /// Tells that the store has reached a named place; only tests listen.
+  mutating func reach(_ point: CrashPoint)
   var capabilities: DeviceCapabilities { get }
 }
 
@@ -32,6 +38,10 @@ public struct LineWrite: Hashable, Sendable {
 }
 
 extension SharedMemory where Self: ~Copyable {
+  @inlinable public mutating func settlePayload(_ address: Address, bytes: UInt64) {}
+
+  @inlinable public mutating func reach(_ point: CrashPoint) {}
+
   @inlinable public mutating func loadLine(_ line: Address) -> Line64 {
     Line64(
       load(line), load(line + 8), load(line + 16), load(line + 24),
@@ -50,6 +60,11 @@ extension SharedMemory where Self: ~Copyable {
     putLine(line, at: address)
     fence()
     if capabilities.fabric == .posted { _ = readFresh(address) }
+  }
+
+  /// Whether the end of a DMA leaves something to do before its data is at the device.
+  @inlinable public var payloadNeedsSettling: Bool {
+    capabilities.ddio || capabilities.fabric == .posted
   }
 
   /// Publishes many lines with one fence. They arrive in any order: a protocol that needs an order

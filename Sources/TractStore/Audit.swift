@@ -1,4 +1,4 @@
-// What a pool at rest holds, and which invariants it breaks.
+// What a pool holds, and which invariants it breaks.
 
 import SharedMemory
 
@@ -11,7 +11,17 @@ public struct Audit: Hashable, Sendable {
   public private(set) var evicting = 0
   public private(set) var tombs = 0
   public private(set) var pins = 0
+  /// Lock requests of living members that wait or hold.
+  public private(set) var lockRequests = 0
+  public private(set) var freeChunks = 0
   public private(set) var ownedChunks = 0
+  public private(set) var quarantinedChunks = 0
+  public private(set) var orphanedChunks = 0
+  /// Members that have neither left nor been fenced.
+  public private(set) var members: [Member] = []
+  /// Fenced members whose traces nobody has cleared away; until then RESERVED and EVICTING
+  /// entries, torn lines and chunks of theirs are to be expected.
+  public private(set) var unrecovered: [Member] = []
   /// Broken invariants in words; empty in a correct pool.
   public private(set) var problems: [String] = []
 
@@ -21,6 +31,8 @@ public struct Audit: Hashable, Sendable {
     if reserved > 0 { found.append("\(reserved) blocks end RESERVED") }
     if evicting > 0 { found.append("\(evicting) blocks end EVICTING") }
     if pins > 0 { found.append("\(pins) pins are left") }
+    if lockRequests > 0 { found.append("\(lockRequests) lock requests are left") }
+    for member in unrecovered { found.append("\(member) has died and is not recovered") }
     return found
   }
 
@@ -29,42 +41,78 @@ public struct Audit: Hashable, Sendable {
 
   /// Block and generation of each READY entry, as pins name them.
   private var readyWords: Set<UInt64> = []
+  private var fences: [Fence] = []
 
   /// Reads the whole pool; nobody may be using it.
   /// - Complexity: O(index lines + pin lines + chunks).
   public init<M: SharedMemory & ~Copyable>(_ memory: inout M, _ geometry: PoolGeometry) {
-    let owners = readChunks(&memory, geometry)
-    readIndex(&memory, geometry, owners)
+    readMembers(&memory, geometry)
+    let chunks = readChunks(&memory, geometry)
+    readIndex(&memory, geometry, chunks)
     readPins(&memory, geometry)
+    readRequests(&memory, geometry)
+    readRoots(&memory, geometry)
+  }
+
+  private func isDead(_ member: Member) -> Bool {
+    fences[member.node].covers(member)
+  }
+
+  private mutating func readMembers<M: SharedMemory & ~Copyable>(
+    _ memory: inout M, _ geometry: PoolGeometry
+  ) {
+    fences = geometry.readFences(&memory)
+    for (node, done) in geometry.readRecovered(&memory).enumerated()
+    where fences[node].incarnation > done.incarnation {
+      unrecovered.append(Member(node: node, incarnation: fences[node].incarnation))
+    }
+    for (node, status) in geometry.readNodes(&memory).enumerated() {
+      let member = Member(node: node, incarnation: status.incarnation)
+      if status.state != .vacant, !isDead(member) { members.append(member) }
+      if !status.isWhole, !isDead(member) { problems.append("I2: the line of \(member) is torn") }
+    }
   }
 
   private mutating func readChunks<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ geometry: PoolGeometry
-  ) -> [Int?] {
+  ) -> [ChunkEntry?] {
     let chunks = 0..<geometry.chunks
     memory.invalidate(chunks.map { geometry.chunkLine($0) })
     return chunks.map { chunk in
       guard let entry = ChunkEntry(memory.loadLine(geometry.chunkLine(chunk))) else {
-        problems.append("I2: the line of chunk \(chunk) is torn")
+        if unrecovered.isEmpty { problems.append("I2: the line of chunk \(chunk) is torn") }
         return nil
       }
-      guard let owner = entry.owner else { return nil }
-      ownedChunks += 1
-      if owner >= geometry.nodes { problems.append("I1: chunk \(chunk) is owned by node \(owner)") }
-      return owner
+      if entry.owner.node >= geometry.nodes {
+        problems.append("I1: chunk \(chunk) belongs to node \(entry.owner.node), which cannot be")
+        return nil
+      }
+      switch entry.state {
+      case .free: freeChunks += 1
+      case .owned:
+        ownedChunks += 1
+        if !members.contains(entry.owner), !unrecovered.contains(where: { $0.covers(entry.owner) })
+        {
+          problems.append("I1: chunk \(chunk) is owned by \(entry.owner), which is no member")
+        }
+      case .quarantined: quarantinedChunks += 1
+      case .orphaned: orphanedChunks += 1
+      }
+      return entry
     }
   }
 
   private mutating func readIndex<M: SharedMemory & ~Copyable>(
-    _ memory: inout M, _ geometry: PoolGeometry, _ owners: [Int?]
+    _ memory: inout M, _ geometry: PoolGeometry, _ chunks: [ChunkEntry?]
   ) {
     var holders: [Int: Int] = [:]
     var places: [BlockHash: Int] = [:]
-    let slots = 0..<geometry.shards * geometry.entriesPerShard
-    memory.invalidate(slots.map { geometry.entry($0) })
-    for slot in slots {
-      guard let entry = IndexEntry(memory.loadLine(geometry.entry(slot))) else {
-        problems.append("I2: index line \(slot) is torn")
+    memory.invalidate((0..<geometry.entries).map { geometry.entry($0) })
+    for slot in 0..<geometry.entries {
+      guard let entry = IndexEntry(memory.loadLine(geometry.entry(slot)), in: geometry) else {
+        if unrecovered.isEmpty {
+          problems.append("I2: index line \(slot) is torn or names what does not exist")
+        }
         continue
       }
       switch entry.state {
@@ -75,18 +123,16 @@ public struct Audit: Hashable, Sendable {
       case .ready:
         ready += 1
         readyWords.insert(PinTable.word(block: entry.block, generation: entry.generation))
-      case .reserved: reserved += 1
-      case .evicting: evicting += 1
+      case .reserved, .evicting:
+        note(entry, slot)
       }
-      guard entry.block < geometry.blocks else {
-        problems.append("I6: index line \(slot) names block \(entry.block), which does not exist")
-        continue
+      if chunks[entry.block / geometry.blocksPerChunk]?.state == .free {
+        problems.append("I1: block \(entry.block) is in use, but its chunk is free")
       }
-      if owners[entry.block / geometry.blocksPerChunk] != entry.node {
-        problems.append("I1: block \(entry.block) is in use by node \(entry.node), not its owner")
-      }
-      if let other = holders.updateValue(slot, forKey: entry.block) {
-        problems.append("I6: block \(entry.block) is in index lines \(other) and \(slot)")
+      if entry.state != .reserved || !isDead(entry.writer) {
+        if let other = holders.updateValue(slot, forKey: entry.block) {
+          problems.append("I6: block \(entry.block) is in index lines \(other) and \(slot)")
+        }
       }
       if let other = places.updateValue(slot, forKey: entry.hash) {
         problems.append("I6: one hash is in index lines \(other) and \(slot)")
@@ -97,25 +143,76 @@ public struct Audit: Hashable, Sendable {
     }
   }
 
+  /// An entry that an operation has begun to change.
+  private mutating func note(_ entry: IndexEntry, _ slot: Int) {
+    if entry.state == .evicting {
+      evicting += 1
+    } else if !isDead(entry.writer) {
+      reserved += 1
+      if !members.contains(entry.writer) {
+        problems.append("I1: index line \(slot) is reserved by \(entry.writer), which is no member")
+      }
+    } else if !unrecovered.contains(where: { $0.covers(entry.writer) }) {
+      problems.append("I1: index line \(slot) is still reserved by \(entry.writer), recovered")
+    }
+  }
+
   private mutating func readPins<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ geometry: PoolGeometry
   ) {
-    for node in 0..<geometry.nodes {
-      let header = memory.readFresh(geometry.pinHeader(node: node))
-      let used = 0..<Int(min(header[0], UInt64(geometry.pinLinesPerNode)))
-      memory.invalidate(used.map { geometry.pinLine(node: node, $0) })
+    for member in members {
+      let header = memory.readFresh(geometry.pinHeader(node: member.node))
+      guard header.isSealed, header[0] <= UInt64(geometry.pinLinesPerNode) else {
+        problems.append("I2: the pin header of \(member) is torn")
+        continue
+      }
+      let used = 0..<Int(header[0])
+      memory.invalidate(used.map { geometry.pinLine(node: member.node, $0) })
       for line in used {
-        let words = memory.loadLine(geometry.pinLine(node: node, line))
-        if !words.isSealed {
-          problems.append("I2: pin line \(line) of node \(node) is torn")
-        }
+        let words = memory.loadLine(geometry.pinLine(node: member.node, line))
+        if !words.isSealed { problems.append("I2: pin line \(line) of \(member) is torn") }
         for place in 0..<PoolGeometry.pinsPerLine where words[place] != 0 {
           pins += 1
           if !readyWords.contains(words[place]) {
-            problems.append("I5: node \(node) pins block \(words[place] >> 32), which is gone")
+            problems.append(
+              "I5: \(member) pins block \(Int(words[place] >> 32) - 1), which is gone")
           }
         }
       }
     }
+  }
+
+  private mutating func readRequests<M: SharedMemory & ~Copyable>(
+    _ memory: inout M, _ geometry: PoolGeometry
+  ) {
+    for member in members {
+      for box in 0..<geometry.requestBoxes {
+        let line = memory.readFresh(geometry.request(node: member.node, box: box))
+        guard line != Line64() else { continue }
+        guard let request = LockRequest(line, in: geometry) else {
+          problems.append("I2: request \(box) of \(member) is torn or asks for no lock")
+          continue
+        }
+        if request.kind != .release { lockRequests += 1 }
+      }
+    }
+  }
+
+  private mutating func readRoots<M: SharedMemory & ~Copyable>(
+    _ memory: inout M, _ geometry: PoolGeometry
+  ) {
+    guard unrecovered.isEmpty else { return }
+    for place in 0..<PoolGeometry.rootLimit {
+      for side in 0..<2 where !memory.readFresh(geometry.root(place, side: side)).isSealed {
+        problems.append("I2: root \(place) is torn")
+      }
+    }
+  }
+}
+
+extension Member {
+  /// Whether the other is this life of the same node or an earlier one.
+  func covers(_ other: Member) -> Bool {
+    node == other.node && other.incarnation <= incarnation
   }
 }

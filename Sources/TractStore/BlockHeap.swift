@@ -7,11 +7,11 @@ import SharedMemory
 /// Nothing here is in shared memory: the index is the root set, and free lists can be derived from
 /// it, so a crash leaks nothing. Recency is this node's own view of use; reads by other nodes do
 /// not refresh it.
-struct BlockHeap {
-  private struct Block {
+struct BlockHeap: Hashable {
+  private struct Block: Hashable {
     var hash = BlockHash(hi: 0, lo: 0)
     var slot: Int32 = -1
-    var generation: UInt32 = 0
+    var generation: UInt64 = 0
     var isResident = false
     var newer: Int32 = -1
     var older: Int32 = -1
@@ -25,10 +25,13 @@ struct BlockHeap {
   private var byHash: [BlockHash: Int32] = [:]
   /// Where the next search for a free chunk begins.
   var chunkHint = 0
-  /// Whether every chunk of the pool was found to have an owner; chunks are not given back.
+  /// Whether every chunk of the pool was found to have an owner. Somebody may leave or die, so
+  /// that `Tick` forgets it.
   var poolIsClaimed = false
   private(set) var residentCount = 0
   private(set) var chunkCount = 0
+  /// Blocks taken and neither published nor given back.
+  private(set) var takenCount = 0
 
   init(_ geometry: PoolGeometry) {
     blocksPerChunk = geometry.blocksPerChunk
@@ -37,35 +40,45 @@ struct BlockHeap {
 
   var freeCount: Int { free.count }
 
-  /// Adds the blocks of a claimed chunk, free but for those that are resident already;
-  /// `generation` is the chunk's, above any before.
+  /// Adds the blocks of a claimed chunk, free but for those that are resident already. The chunk's
+  /// generation is above any before, and is the upper half of its blocks' generations.
   mutating func adopt(chunk: Int, generation: UInt32) {
     chunkCount += 1
     for index in (0..<blocksPerChunk).reversed() {
       let block = chunk * blocksPerChunk + index
       guard !blocks[block].isResident else { continue }
-      blocks[block].generation = generation << 16
+      blocks[block].generation = UInt64(generation) << 32
       free.append(Int32(block))
     }
   }
 
-  /// Takes a published block back that an earlier process of this node left in the index.
+  /// Takes a published block over that another member left in the index.
   mutating func restore(_ reservation: Reservation) {
     blocks[reservation.block].generation = reservation.generation
+    takenCount += 1
     settle(reservation)
   }
 
-  /// A free block with a generation it never had before (invariant I7).
-  mutating func take() -> (block: Int, generation: UInt32)? {
+  /// A free block with a generation it never had before (invariant I7). The lower half counts the
+  /// uses since the chunk was claimed: 2³² of them last longer than any rack.
+  mutating func take(keepingGeneration: Bool = false) -> (block: Int, generation: UInt64)? {
     guard let block = free.popLast() else { return nil }
-    blocks[Int(block)].generation += 1
+    if !keepingGeneration || blocks[Int(block)].generation & 0xFFFF_FFFF == 0 {
+      blocks[Int(block)].generation += 1
+    }
+    takenCount += 1
     return (Int(block), blocks[Int(block)].generation)
   }
 
-  mutating func give(_ block: Int) { free.append(Int32(block)) }
+  /// Gives a block back that was taken.
+  mutating func give(_ block: Int) {
+    takenCount -= 1
+    free.append(Int32(block))
+  }
 
   /// The block holds published KV now, and is the most recently used.
   mutating func settle(_ reservation: Reservation) {
+    takenCount -= 1
     let block = Int32(reservation.block)
     blocks[reservation.block].hash = reservation.hash
     blocks[reservation.block].slot = Int32(reservation.slot)
@@ -81,6 +94,7 @@ struct BlockHeap {
     byHash[blocks[block].hash] = nil
     blocks[block].isResident = false
     residentCount -= 1
+    takenCount += 1
     give(block)
   }
 
@@ -97,7 +111,7 @@ struct BlockHeap {
   }
 
   /// Up to `count` own blocks in order of age, without those in `excluded` or pinned here.
-  func eldest(_ count: Int, where eligible: (Int, UInt32) -> Bool) -> [Reservation] {
+  func eldest(_ count: Int, where eligible: (Int, UInt64) -> Bool) -> [Reservation] {
     var victims: [Reservation] = []
     var block = oldest
     while block >= 0, victims.count < count {

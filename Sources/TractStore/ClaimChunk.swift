@@ -1,46 +1,78 @@
-// Taking free chunks of the pool for this node's heap.
+// Taking chunks of the pool for this node's heap: free ones, then those whose owner is gone.
 
 import SharedMemory
 
-/// A chunk's line in the chunk table: whether it has an owner.
+/// A chunk's line in the chunk table; written under its lock.
 struct ChunkEntry: Hashable {
-  /// The owning node; nil if the chunk is free.
-  var owner: Int?
+  enum State: UInt64 {
+    case free = 0
+    case owned = 1
+    /// Its owner has died and DMA may still write into it.
+    case quarantined = 2
+    /// Its owner is gone; it may hold published blocks.
+    case orphaned = 3
+  }
+
+  var state: State
+  /// The owning member, or the last one.
+  var owner: Member
   /// Rises whenever the chunk changes hands, and its blocks' generations with it.
   var generation: UInt32
 
-  init(owner: Int?, generation: UInt32) {
+  /// Lines read in one step.
+  static var batch: Int { 64 }
+
+  init(_ state: State, owner: Member, generation: UInt32) {
+    self.state = state
     self.owner = owner
     self.generation = generation
   }
 
   /// Reads a line; nil if it is torn.
   init?(_ line: Line64) {
-    guard line.isSealed else { return nil }
-    owner = line[0] == 0 ? nil : Int(truncatingIfNeeded: line[1])
+    guard line.isSealed, let state = State(rawValue: line[0]) else { return nil }
+    self.state = state
+    owner = Member(word: line[1])
     generation = UInt32(truncatingIfNeeded: line[2])
   }
 
-  var line: Line64 {
-    Line64(owner == nil ? 0 : 1, UInt64(owner ?? 0), UInt64(generation), 0, 0, 0, 0, 0).sealed(
-      sequence: 1)
+  /// What becomes of a line whose writer died in mid-write: nothing that is in use is lost, and the
+  /// generation is above any that was given out.
+  init(mending line: Line64) {
+    state = .orphaned
+    owner = Member(word: line[1])
+    let torn = UInt32(truncatingIfNeeded: line[2])
+    generation = torn == .max ? .max : torn + 1
   }
+
+  var line: Line64 {
+    Line64(state.rawValue, owner.word, UInt64(generation), 0, 0, 0, 0, 0).sealed(sequence: 1)
+  }
+
+  /// Whether a node may take the chunk; one whose generations are used up is never taken again.
+  var isClaimable: Bool { (state == .free || state == .orphaned) && generation < .max }
 }
 
-/// Claims chunks under the chunk table's lock; false if fewer were free than asked for.
+/// Claims chunks under the chunk table's lock; false if there were fewer than asked for.
+///
+/// Free chunks come first. An orphan may hold published blocks: the index is walked for them before
+/// the chunk's other blocks count as free.
 struct ClaimChunk: Operation {
-  private enum State {
+  private enum State: Hashable {
     case lock
     case scan(offset: Int)
+    case scanOrphans(offset: Int)
     case release(found: Bool)
+    case walk(slot: Int, found: Bool)
   }
 
   private var lock: LockSet
   private var state = State.lock
   private var wanted: Int
   private var lastClaimed = -1
-
-  private static var batch: Int { 64 }
+  /// Orphans claimed, with their new generation.
+  private var orphans: [Int: UInt32] = [:]
+  private var seesOrphans = false
 
   /// As many chunks as hold `blocks`, from one to `limit`.
   init(_ geometry: PoolGeometry, blocks: Int, limit: Int = .max) {
@@ -54,6 +86,10 @@ struct ClaimChunk: Operation {
   ) -> Step<Bool> {
     switch state {
     case .lock:
+      if client.mutant == .claimsUnlocked {
+        state = .scan(offset: 0)
+        return .sync
+      }
       switch lock.acquire(&memory, &client) {
       case .done: state = .scan(offset: 0)
       case .sync: break
@@ -61,45 +97,102 @@ struct ClaimChunk: Operation {
       }
       return .sync
     case .scan(let offset):
-      claim(from: offset, &memory, &client)
-      let end = min(offset + Self.batch, client.geometry.chunks)
+      claim(.free, from: offset, &memory, &client)
+      let end = offset + ChunkEntry.batch
       if wanted == 0 {
         state = .release(found: true)
-      } else if end == client.geometry.chunks {
-        client.heap.poolIsClaimed = true
-        state = .release(found: false)
-      } else {
+      } else if end < client.geometry.chunks {
         state = .scan(offset: end)
+      } else {
+        state = seesOrphans ? .scanOrphans(offset: 0) : .release(found: false)
+      }
+      return .sync
+    case .scanOrphans(let offset):
+      claim(.orphaned, from: offset, &memory, &client)
+      let end = offset + ChunkEntry.batch
+      if wanted == 0 {
+        state = .release(found: true)
+      } else {
+        state =
+          end < client.geometry.chunks ? .scanOrphans(offset: end) : .release(found: false)
       }
       return .sync
     case .release(let found):
       // The next search begins where this node's chunks end, mostly.
       client.heap.chunkHint = lastClaimed + 1
-      lock.release(&memory, &client)
+      if !found { client.heap.poolIsClaimed = true }
+      if lock.isHeld { lock.release(&memory, &client) }
+      if orphans.isEmpty { return .done(found) }
+      state = .walk(slot: 0, found: found)
+      return .sync
+    case .walk(let slot, let found):
+      let end = client.mutant == .adoptsWithoutWalk ? Int.max : walk(from: slot, &memory, &client)
+      guard end >= client.geometry.entries else {
+        state = .walk(slot: end, found: found)
+        return .sync
+      }
+      for (chunk, generation) in orphans.sorted(by: { $0.key < $1.key }) {
+        client.heap.adopt(chunk: chunk, generation: generation)
+      }
+      memory.reach(.orphanWalked)
       return .done(found)
     }
   }
 
-  /// Claims what is free among the batch of chunks at `offset` past the hint.
+  /// Claims chunks of one state among the batch at `offset` past the hint.
   private mutating func claim<M: SharedMemory & ~Copyable>(
-    from offset: Int, _ memory: inout M, _ client: inout StoreClient
+    _ kind: ChunkEntry.State, from offset: Int, _ memory: inout M, _ client: inout StoreClient
   ) {
     let geometry = client.geometry
     let hint = client.heap.chunkHint
-    let chunks = (offset..<min(offset + Self.batch, geometry.chunks)).map {
+    let chunks = (offset..<min(offset + ChunkEntry.batch, geometry.chunks)).map {
       ($0 + hint) % geometry.chunks
     }
     memory.invalidate(chunks.map { geometry.chunkLine($0) })
     var writes: [LineWrite] = []
     for chunk in chunks where wanted > 0 {
       let address = geometry.chunkLine(chunk)
-      guard let entry = ChunkEntry(memory.loadLine(address)), entry.owner == nil else { continue }
-      let claimed = ChunkEntry(owner: client.node, generation: entry.generation + 1)
+      guard var entry = ChunkEntry(memory.loadLine(address)) else { continue }
+      if client.mutant == .adoptsFromTheLiving, entry.state == .owned,
+        entry.owner.node != client.node
+      {
+        entry.state = .orphaned
+      }
+      guard entry.isClaimable else { continue }
+      if entry.state == .orphaned { seesOrphans = true }
+      guard entry.state == kind else { continue }
+      let generation = entry.generation + 1
+      let claimed = ChunkEntry(.owned, owner: client.member, generation: generation)
       writes.append(LineWrite(claimed.line, at: address))
-      client.heap.adopt(chunk: chunk, generation: claimed.generation)
+      if kind == .orphaned {
+        orphans[chunk] = generation
+      } else {
+        client.heap.adopt(chunk: chunk, generation: generation)
+      }
       wanted -= 1
       lastClaimed = chunk
     }
     memory.writeLines(writes)
+    memory.reach(kind == .orphaned ? .orphanClaimed : .chunkClaimed)
+  }
+
+  /// Takes the published blocks of claimed orphans over, one batch of index lines; returns where
+  /// the next begins. No lock is needed: recovery is done with these entries, and from now on only
+  /// this node takes them away.
+  private func walk<M: SharedMemory & ~Copyable>(
+    from first: Int, _ memory: inout M, _ client: inout StoreClient
+  ) -> Int {
+    let geometry = client.geometry
+    let slots = first..<min(first + ChunkEntry.batch, geometry.entries)
+    memory.invalidate(slots.map { geometry.entry($0) })
+    for slot in slots {
+      guard let entry = IndexEntry(memory.loadLine(geometry.entry(slot)), in: geometry),
+        entry.state == .ready, orphans[entry.block / geometry.blocksPerChunk] != nil
+      else { continue }
+      client.heap.restore(
+        Reservation(
+          hash: entry.hash, block: entry.block, generation: entry.generation, slot: slot))
+    }
+    return slots.upperBound
   }
 }

@@ -8,7 +8,7 @@ import SharedMemory
 /// restores the others. All of E1 is at the device before E2 begins; with P1 and P2 of pinning this
 /// is Dekker's argument: either the pinner sees EVICTING or the evictor sees the pin.
 struct Evict: Operation {
-  private enum State {
+  private enum State: Hashable {
     case group
     case lock
     case mark
@@ -17,12 +17,17 @@ struct Evict: Operation {
     case sweep
   }
 
+  private struct Marked: Hashable {
+    var entry: IndexEntry
+    var victim: Reservation
+  }
+
   private var victims: [Reservation]
-  private var group: ArraySlice<Reservation> = []
+  private var group: [Reservation] = []
   private var lock = LockSet([0])
   private var scan = PinScan()
   private var state = State.group
-  private var marked: [Reservation] = []
+  private var marked: [Marked] = []
   private var removed = 0
   /// Lines before lines that have become empty.
   private var sweeping: [Int] = []
@@ -45,20 +50,28 @@ struct Evict: Operation {
       return .sync
     case .lock:
       switch lock.acquire(&memory, &client) {
-      case .done: state = .mark
+      case .done: state = client.mutant == .scansBeforeMarking ? .scan : .mark
       case .sync: break
       case .wait(let nanoseconds): return .wait(nanoseconds: nanoseconds)
       }
       return .sync
     case .mark:
-      mark(&memory, &client)
-      state = .scan
+      mark(&memory, client)
+      memory.reach(.evictionMarked)
+      state = client.mutant == .scansBeforeMarking ? .decide : .scan
       return .sync
     case .scan:
-      if case .done = scan.step(&memory, client.geometry) { state = .decide }
+      switch scan.step(&memory, client) {
+      case .done:
+        memory.reach(.evictionScanned)
+        state = client.mutant == .scansBeforeMarking ? .mark : .decide
+      case .sync: break
+      case .wait(let nanoseconds): return .wait(nanoseconds: nanoseconds)
+      }
       return .sync
     case .decide:
       decide(&memory, &client)
+      memory.reach(.evictionDecided)
       state = .sweep
       return .sync
     case .sweep:
@@ -76,40 +89,39 @@ struct Evict: Operation {
   private mutating func takeGroup(_ geometry: PoolGeometry) {
     let (lock, end) = LockSet.covering(victims.lazy.map(\.hash), in: geometry)
     self.lock = lock
-    group = victims[..<end]
+    group = Array(victims[..<end])
     victims.removeFirst(end)
     scan = PinScan()
   }
 
   /// E1.
-  private mutating func mark<M: SharedMemory & ~Copyable>(
-    _ memory: inout M, _ client: inout StoreClient
-  ) {
+  private mutating func mark<M: SharedMemory & ~Copyable>(_ memory: inout M, _ client: StoreClient)
+  {
     let geometry = client.geometry
     memory.invalidate(group.map { geometry.entry($0.slot) })
-    marked = group.filter { victim in
+    marked = group.compactMap { victim in
       guard client.heap.isResident(victim.block),
         !client.pins.isPinned(block: victim.block, generation: victim.generation),
-        let entry = IndexEntry(memory.loadLine(geometry.entry(victim.slot)))
-      else { return false }
+        let entry = IndexEntry(memory.loadLine(geometry.entry(victim.slot)), in: geometry),
+        entry.state == .ready
+      else { return nil }
       // The whole entry: since the victim was chosen it may have gone, and another node may have
       // put the same hash into the same line, by chance with the same generation.
-      return entry
-        == IndexEntry(
-          state: .ready, node: client.node, generation: victim.generation, hash: victim.hash,
-          block: victim.block)
+      guard
+        entry.holds(victim) || client.mutant == .evictsAnothersEntry && entry.hash == victim.hash
+      else { return nil }
+      return Marked(entry: entry, victim: victim)
     }
-    write(.evicting, marked, &memory, client)
+    if client.mutant != .evictsUnmarked { write(.evicting, marked, &memory, geometry) }
   }
 
   private func write<M: SharedMemory & ~Copyable>(
-    _ state: IndexEntry.State, _ blocks: [Reservation], _ memory: inout M, _ client: StoreClient
+    _ state: IndexEntry.State, _ marked: [Marked], _ memory: inout M, _ geometry: PoolGeometry
   ) {
-    let writes = blocks.map { block in
-      let entry = IndexEntry(
-        state: state, node: client.node, generation: block.generation, hash: block.hash,
-        block: block.block)
-      return LineWrite(entry.line, at: client.geometry.entry(block.slot))
+    let writes = marked.map { marked in
+      var entry = marked.entry
+      entry.state = state
+      return LineWrite(entry.line, at: geometry.entry(marked.victim.slot))
     }
     memory.writeLines(writes)
   }
@@ -119,32 +131,36 @@ struct Evict: Operation {
     _ memory: inout M, _ client: inout StoreClient
   ) {
     let geometry = client.geometry
-    let isPinned = marked.map {
-      scan.pinned.contains(PinTable.word(block: $0.block, generation: $0.generation))
+    let pinned = client.mutant == .evictsPinned ? [] : scan.pinned
+    func isPinned(_ marked: Marked) -> Bool {
+      pinned.contains(
+        PinTable.word(block: marked.victim.block, generation: marked.victim.generation))
     }
-    let kept = zip(marked, isPinned).filter { $0.1 }.map { $0.0 }
+    let kept = marked.filter { isPinned($0) }
     // From the last slot to the first: a run of victims before an empty line all become empty.
-    let gone = zip(marked, isPinned).filter { !$0.1 }.map { $0.0 }.sorted { $0.slot > $1.slot }
-    write(.ready, kept, &memory, client)
+    let gone = marked.filter { !isPinned($0) }.sorted { $0.victim.slot > $1.victim.slot }
+    write(.ready, kept, &memory, geometry)
     // Somebody is reading them: a second chance, or they would be tried again every time.
-    for block in kept { client.heap.touch(block.block) }
-    memory.invalidate(gone.map { geometry.entry(geometry.next(after: $0.slot)) })
+    for marked in kept { client.heap.touch(marked.victim.block) }
+    memory.invalidate(gone.map { geometry.entry(geometry.next(after: $0.victim.slot)) })
     var emptied = -1
     var writes: [LineWrite] = []
-    for victim in gone {
-      let next = geometry.next(after: victim.slot)
+    for marked in gone {
+      let slot = marked.victim.slot
+      let next = geometry.next(after: slot)
       let isLast =
-        next == emptied
-        || IndexEntry(memory.loadLine(geometry.entry(next)))?.state == .empty
+        next == emptied || client.mutant == .deletesWithoutTomb
+        || IndexEntry(memory.loadLine(geometry.entry(next)), in: geometry)?.state == .empty
       if isLast {
-        emptied = victim.slot
-        sweeping.append(geometry.previous(before: victim.slot))
+        emptied = slot
+        sweeping.append(geometry.previous(before: slot))
       }
-      let line = isLast ? Line64() : IndexEntry.tombLine
-      writes.append(LineWrite(line, at: geometry.entry(victim.slot)))
-      client.heap.unsettle(victim.block)
+      var entry = marked.entry
+      entry.state = .tomb
+      writes.append(LineWrite(isLast ? Line64() : entry.line, at: geometry.entry(slot)))
     }
     memory.writeLines(writes)
+    for marked in gone { client.heap.unsettle(marked.victim.block) }
     removed += gone.count
     client.counters.evicted += gone.count
   }
@@ -156,7 +172,7 @@ struct Evict: Operation {
   ) {
     memory.invalidate(sweeping.map { geometry.entry($0) })
     let tombs = sweeping.filter {
-      IndexEntry(memory.loadLine(geometry.entry($0)))?.state == .tomb
+      IndexEntry(memory.loadLine(geometry.entry($0)), in: geometry)?.state == .tomb
     }
     memory.writeLines(tombs.map { LineWrite(Line64(), at: geometry.entry($0)) })
     sweeping = tombs.map { geometry.previous(before: $0) }

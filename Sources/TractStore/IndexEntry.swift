@@ -5,10 +5,10 @@ import SharedMemory
 /// An index entry, alone in its line.
 ///
 /// EMPTY and tombs are written under the shard's lock, as are RESERVED and EVICTING; READY is
-/// written by the node that reserved the entry, without a lock, once the payload is at the device
-/// (invariant I4).
+/// written by the member that reserved the entry, without a lock, once the payload is at the device
+/// (invariant I4), and so is the tomb of a reservation given up.
 struct IndexEntry: Hashable {
-  enum State: UInt64 {
+  enum State: UInt64, CaseIterable {
     case empty = 0
     case reserved = 1
     case ready = 2
@@ -18,37 +18,69 @@ struct IndexEntry: Hashable {
   }
 
   var state: State
-  var node: Int
+  /// Who reserved the entry. Who may evict it is the owner of its chunk.
+  var writer: Member
   /// Generation of the block, so that a reused block is never taken for the old one.
-  var generation: UInt32
+  var generation: UInt64
   var hash: BlockHash
   var block: Int
 
-  init(state: State, node: Int, generation: UInt32, hash: BlockHash, block: Int) {
+  init(state: State, writer: Member, _ reservation: Reservation) {
     self.state = state
-    self.node = node
-    self.generation = generation
-    self.hash = hash
-    self.block = block
+    self.writer = writer
+    generation = reservation.generation
+    hash = reservation.hash
+    block = reservation.block
   }
 
-  /// Reads a line; a torn one reads as nil and is treated as a miss.
-  init?(_ line: Line64) {
-    guard line.isSealed, let state = State(rawValue: line[0] & 0xF) else { return nil }
+  /// A deleted entry of which nothing is known.
+  static var tomb: IndexEntry {
+    IndexEntry(
+      state: .tomb, writer: Member(node: 0, incarnation: 0),
+      Reservation(hash: BlockHash(hi: 0, lo: 0), block: 0, generation: 0, slot: 0))
+  }
+
+  /// Reads a line; nil if it is torn or names a node or block that does not exist, which is
+  /// treated as a miss.
+  init?(_ line: Line64, in geometry: PoolGeometry) {
+    guard line.isSealed else { return nil }
+    self.init(unsealed: line, in: geometry)
+  }
+
+  init?(unsealed line: Line64, in geometry: PoolGeometry) {
+    guard let state = State(rawValue: line[0] & 0xFF) else { return nil }
     self.state = state
-    node = Int(line[0] >> 8 & 0xFF)
-    generation = UInt32(truncatingIfNeeded: line[0] >> 32)
+    writer = Member(word: line[0] >> 8 & 0xFF | line[0] & 0xFFFF_FFFF_0000_0000)
     hash = BlockHash(hi: line[1], lo: line[2])
+    guard writer.node < geometry.nodes, line[3] < geometry.blocks else { return nil }
     block = Int(line[3])
+    generation = line[4]
+  }
+
+  /// Reads a line that was torn by a change of its state alone, which is told by the seal: it fits
+  /// another state. The two states come in the order of their numbers.
+  static func torn(
+    _ line: Line64, in geometry: PoolGeometry
+  ) -> (entry: IndexEntry, states: [State])? {
+    guard let entry = IndexEntry(unsealed: line, in: geometry) else { return nil }
+    for state in State.allCases where state != entry.state {
+      var other = line
+      other[0] = line[0] & ~0xFF | state.rawValue
+      guard other.isSealed else { continue }
+      return (entry, [state, entry.state].sorted { $0.rawValue < $1.rawValue })
+    }
+    return nil
+  }
+
+  /// Whether this is the block that was published under `reservation`.
+  func holds(_ reservation: Reservation) -> Bool {
+    hash == reservation.hash && generation == reservation.generation && block == reservation.block
   }
 
   var line: Line64 {
-    let head = state.rawValue | UInt64(node) << 8 | UInt64(generation) << 32
-    return Line64(head, hash.hi, hash.lo, UInt64(block), 0, 0, 0, 0).sealed(sequence: 1)
-  }
-
-  static var tombLine: Line64 {
-    Line64(State.tomb.rawValue, 0, 0, 0, 0, 0, 0, 0).sealed(sequence: 1)
+    let head =
+      state.rawValue | UInt64(writer.node) << 8 | UInt64(writer.incarnation) << 32
+    return Line64(head, hash.hi, hash.lo, UInt64(block), generation, 0, 0, 0).sealed(sequence: 1)
   }
 }
 
@@ -56,7 +88,7 @@ struct IndexEntry: Hashable {
 public struct PinnedBlock: Hashable, Sendable {
   public var hash: BlockHash
   public var block: Int
-  public var generation: UInt32
+  public var generation: UInt64
   /// Index line of its entry.
   public var slot: Int
 }
@@ -65,6 +97,6 @@ public struct PinnedBlock: Hashable, Sendable {
 public struct Reservation: Hashable, Sendable {
   public var hash: BlockHash
   public var block: Int
-  public var generation: UInt32
+  public var generation: UInt64
   public var slot: Int
 }

@@ -1,60 +1,165 @@
-// The lock manager: scans request lines, grants lock sets, never holds a lock.
+// The lock manager of one seat: election, grants, and the watch over nodes' lives.
 
 import SharedMemory
 
-/// Grants lock sets in order of arrival; a step machine that one node runs.
+/// What a lock manager wants after a step.
+public enum ManagerStep: Hashable, Sendable {
+  /// Go on at once.
+  case sync
+  /// Nothing new was found: go on after a pause.
+  case wait(nanoseconds: UInt64)
+  /// A member is silent for longer than the lease: stop it for good, then call `fenced`.
+  case fence(Suspect)
+}
+
+/// A member that is to be stopped.
+public struct Suspect: Hashable, Sendable {
+  public var member: Member
+  public var process: ProcessIdentity
+}
+
+/// Grants lock sets in order of arrival, as the step machine of one seat; the highest epoch rules.
 ///
-/// It reads only the nodes' doorbell lines until one has changed. Request and grant lines have
-/// single writers and are joined by sequence numbers, so a stale read of a request only delays.
-public struct LockManager {
-  private struct Waiting {
-    var node: Int
-    var box: Int
-    var sequence: UInt64
-    var locks: [UInt16]
-  }
-
-  private struct Box {
-    var seen: UInt64 = 0
-    var granted: [UInt16] = []
-  }
-
-  private enum State {
+/// *Election.* A manager whose ruling colleague is silent writes a higher epoch into its own line.
+/// Epochs of different seats differ, so no vote is needed: nodes adopt the highest epoch they see
+/// and from then on take no grant of an earlier one. The candidate waits until every node has
+/// adopted its epoch or is fenced; then it reads their request lines, which tell what they hold.
+/// An earlier manager may go on granting: nobody listens.
+///
+/// *Death.* A node whose heartbeat stands still for a lease is not taken for dead: it is to be
+/// *made* dead by whoever drives this machine (process killed and its host's cache written back, or
+/// host powered off). Until that is confirmed its locks stay held and its pins count. So a paused
+/// node that wakes up has either lost nothing or can do nothing.
+///
+/// The driver tells how much time has passed; the manager has no clock. In an idle pool it reads
+/// only doorbell lines.
+public struct LockManager: Hashable {
+  private enum State: Hashable {
+    case standby
+    case campaign
+    case gather
+    case doorbells
     case inherit
+    case activate
     case scan
     case read(nodes: [Int])
     case grant
+    case duty
+    case suspecting(Suspect)
+    case fenced(Suspect, Fencing)
   }
 
-  let geometry: PoolGeometry
-  let epoch: UInt64 = 1
+  public let geometry: PoolGeometry
+  public let seat: Int
   /// Interval between two scans that find nothing.
-  let pollNanoseconds: UInt64
-  private var state = State.inherit
-  private var bumps: [UInt64]
-  private var boxes: [Box]
-  private var held: [Bool]
-  private var queue: [Waiting] = []
-  private var token: UInt64 = 0
+  public let pollNanoseconds: UInt64
+  /// Silence after which a node or a colleague is suspected.
+  public let leaseNanoseconds: UInt64
+  /// How long DMA of a stopped member may still arrive (assumed; a GPU's copy engine moves the
+  /// largest block in milliseconds).
+  public let quarantineNanoseconds: UInt64
+  /// The epoch of this seat's last candidacy; 0 before the first.
+  public private(set) var epoch: UInt64 = 0
   /// Lock sets granted so far.
   public private(set) var grants = 0
 
-  public init(_ geometry: PoolGeometry, pollNanoseconds: UInt64) {
-    self.geometry = geometry
-    self.pollNanoseconds = pollNanoseconds
-    bumps = Array(repeating: 0, count: geometry.nodes)
-    boxes = Array(repeating: Box(), count: geometry.nodes * PoolGeometry.requestBoxes)
-    held = Array(repeating: false, count: geometry.locks)
+  private let process: ProcessIdentity
+  private var state = State.standby
+  private var isActive = false
+  private var heartbeat: UInt64 = 0
+  private var sinceDuty: UInt64 = 0
+  private var table: LockTable
+  private var bumps: [UInt64]
+  private var fences: [Fence]
+  private var watches: [Watch]
+  private var colleague = Watch()
+  /// Time left until a stopped member counts as silenced, by node.
+  private var quarantines: [UInt64?]
+  var mutant: Mutant?
+
+  /// How long something has not changed.
+  private struct Watch: Hashable {
+    var value: [UInt64] = []
+    var silence: UInt64 = 0
+
+    /// One look may be long after the one before, if this process was paused; so no single look
+    /// counts for much.
+    mutating func look(_ value: [UInt64], after elapsed: UInt64, lease: UInt64) {
+      silence = value == self.value ? min(silence + min(elapsed, lease / 4), lease) : 0
+      self.value = value
+    }
   }
 
-  /// One step; `.wait` means that the scan found nothing new.
-  public mutating func step<M: SharedMemory & ~Copyable>(_ memory: inout M) -> Step<Never> {
+  /// - Precondition: at most one process acts for a seat at a time.
+  public init(
+    _ geometry: PoolGeometry, seat: Int = 0, pollNanoseconds: UInt64,
+    leaseNanoseconds: UInt64 = 1_000_000_000, quarantineNanoseconds: UInt64 = 1_000_000_000,
+    process: ProcessIdentity = ProcessIdentity()
+  ) {
+    precondition((0..<geometry.seats).contains(seat))
+    self.geometry = geometry
+    self.seat = seat
+    self.pollNanoseconds = pollNanoseconds
+    self.leaseNanoseconds = max(8, leaseNanoseconds)
+    self.quarantineNanoseconds = quarantineNanoseconds
+    self.process = process
+    table = LockTable(geometry)
+    bumps = Array(repeating: 0, count: geometry.nodes)
+    fences = Array(repeating: Fence(0, .none), count: geometry.nodes)
+    watches = Array(repeating: Watch(), count: geometry.nodes)
+    quarantines = Array(repeating: nil, count: geometry.nodes)
+  }
+
+  /// Interval between two looks at everybody's heartbeats; nodes should beat as often.
+  public var dutyNanoseconds: UInt64 { leaseNanoseconds / 8 }
+
+  /// Whether this manager grants locks, as far as it knows.
+  public var isRuling: Bool { isActive }
+
+  /// Whether nobody holds or wants a lock, as far as this manager knows.
+  public var isIdle: Bool { table.isIdle }
+
+  /// The driver's answer to `.fence`; `.none` if the member could not be stopped: it is then asked
+  /// for again after another lease.
+  public mutating func fenced(_ suspect: Suspect, _ fencing: Fencing) {
+    guard case .suspecting(suspect) = state else { return }
+    if fencing == .none {
+      watches[suspect.member.node].silence = 0
+      state = isActive ? .scan : .gather
+    } else {
+      state = .fenced(suspect, fencing)
+    }
+  }
+
+  /// One step, `elapsed` nanoseconds after the one before.
+  public mutating func step<M: SharedMemory & ~Copyable>(
+    _ memory: inout M, elapsed: UInt64 = 0
+  ) -> ManagerStep {
+    sinceDuty = min(sinceDuty + elapsed, leaseNanoseconds)
     switch state {
+    case .standby: return watchColleague(&memory)
+    case .campaign: return campaign(&memory)
+    case .gather: return gather(&memory)
+    case .doorbells:
+      // Bumps before boxes: a ring in between is then seen as new.
+      _ = scan(&memory)
+      state = .inherit
+      return .sync
     case .inherit:
-      for node in 0..<geometry.nodes { inherit(node, &memory) }
-      state = .scan
+      read(Array(0..<geometry.nodes), &memory)
+      memory.reach(.locksInherited)
+      state = .activate
+      return .sync
+    case .activate:
+      isActive = true
+      beat(&memory)
+      state = .grant
       return .sync
     case .scan:
+      if sinceDuty >= dutyNanoseconds {
+        state = .duty
+        return .sync
+      }
       let changed = scan(&memory)
       if changed.isEmpty { return .wait(nanoseconds: pollNanoseconds) }
       state = .read(nodes: changed)
@@ -67,27 +172,160 @@ public struct LockManager {
       grant(&memory)
       state = .scan
       return .sync
+    case .duty: return duty(&memory)
+    case .suspecting(let suspect): return .fence(suspect)
+    case .fenced(let suspect, let fencing):
+      writeFence(suspect.member.node, Fence(suspect.member.incarnation, fencing), &memory)
+      table.drop(node: suspect.member.node)
+      state = isActive ? .grant : .gather
+      return .sync
     }
   }
 
-  /// Takes over what an earlier manager of this pool has granted and nobody has released.
-  private mutating func inherit<M: SharedMemory & ~Copyable>(_ node: Int, _ memory: inout M) {
-    let boxes = 0..<PoolGeometry.requestBoxes
-    memory.invalidate(boxes.map { geometry.grant(node: node, box: $0) })
-    let grants = boxes.map { memory.loadLine(geometry.grant(node: node, box: $0)) }
-    memory.invalidate(boxes.map { geometry.request(node: node, box: $0) })
-    for box in boxes where grants[box].isSealed && grants[box] != Line64() {
-      token = max(token, grants[box][2])
-      guard let request = LockRequest(memory.loadLine(geometry.request(node: node, box: box))),
-        request.isWaiting, request.sequence == grants[box][1]
-      else { continue }
-      let index = node * PoolGeometry.requestBoxes + box
-      self.boxes[index].seen = request.sequence
-      self.boxes[index].granted = request.locks
-      for lock in request.locks { held[Int(lock)] = true }
+  // MARK: Election
+
+  private mutating func watchColleague<M: SharedMemory & ~Copyable>(
+    _ memory: inout M
+  ) -> ManagerStep {
+    let seats = geometry.readSeats(&memory)
+    let ruler = seats.max { $0.epoch < $1.epoch }!
+    colleague.look(
+      [ruler.epoch, ruler.heartbeat, ruler.state.rawValue], after: sinceDuty,
+      lease: leaseNanoseconds)
+    sinceDuty = 0
+    guard ruler.state == .vacant || colleague.silence >= leaseNanoseconds else {
+      return .wait(nanoseconds: dutyNanoseconds)
     }
+    colleague = Watch()
+    state = .campaign
+    return .sync
   }
 
+  private mutating func campaign<M: SharedMemory & ~Copyable>(_ memory: inout M) -> ManagerStep {
+    let seats = geometry.readSeats(&memory)
+    let nodes = geometry.readNodes(&memory)
+    let highest = max(
+      epoch, seats.map(\.epoch).max() ?? 0, nodes.map(\.epoch).max() ?? 0)
+    let count = UInt64(geometry.seats)
+    epoch = (highest / count + 1) * count + UInt64(seat)
+    if mutant == .epochsCollide { epoch = (highest / count + 1) * count }
+    isActive = false
+    table = LockTable(geometry)
+    watches = Array(repeating: Watch(), count: geometry.nodes)
+    bumps = Array(repeating: 0, count: geometry.nodes)
+    fences = geometry.readFences(&memory)
+    // How long the earlier manager has waited is not known.
+    quarantines = fences.map { $0.fencing == .stopped ? quarantineNanoseconds : nil }
+    beat(&memory)
+    memory.reach(.campaigning)
+    state = .gather
+    return .sync
+  }
+
+  /// Waits until every living node has adopted the epoch.
+  private mutating func gather<M: SharedMemory & ~Copyable>(_ memory: inout M) -> ManagerStep {
+    if isDeposed(geometry.readSeats(&memory)) { return stepDown() }
+    let nodes = geometry.readNodes(&memory)
+    let missing = nodes.indices.filter { node in
+      lives(nodes[node], node) && nodes[node].epoch < epoch
+    }
+    if missing.isEmpty || mutant == .activatesWithoutAcknowledgement {
+      state = .doorbells
+      return .sync
+    }
+    if nodes.contains(where: { $0.epoch > epoch }) { return stepDown() }
+    if mutant == .inheritsEarly { read(nodes.indices.filter { !missing.contains($0) }, &memory) }
+    if let suspect = watch(nodes, only: missing) { return ask(suspect) }
+    if sinceDuty >= dutyNanoseconds { beat(&memory) }
+    sinceDuty = 0
+    return .wait(nanoseconds: dutyNanoseconds)
+  }
+
+  private func lives(_ status: NodeStatus, _ node: Int) -> Bool {
+    status.state != .vacant
+      && !fences[node].covers(Member(node: node, incarnation: status.incarnation))
+  }
+
+  private func isDeposed(_ seats: [SeatStatus]) -> Bool {
+    seats.contains { $0.epoch > epoch }
+  }
+
+  private mutating func stepDown() -> ManagerStep {
+    isActive = false
+    table = LockTable(geometry)
+    colleague = Watch()
+    state = .standby
+    sinceDuty = 0
+    return .wait(nanoseconds: dutyNanoseconds)
+  }
+
+  /// Writes this seat's line.
+  private mutating func beat<M: SharedMemory & ~Copyable>(_ memory: inout M) {
+    heartbeat += 1
+    let status = SeatStatus(
+      isActive ? .active : .candidate, epoch: epoch, heartbeat: heartbeat, process: process)
+    memory.writeLine(status.line, at: geometry.seat(seat))
+  }
+
+  // MARK: The watch over nodes
+
+  private mutating func duty<M: SharedMemory & ~Copyable>(_ memory: inout M) -> ManagerStep {
+    if isDeposed(geometry.readSeats(&memory)) { return stepDown() }
+    let nodes = geometry.readNodes(&memory)
+    let elapsed = sinceDuty
+    let suspect = watch(nodes, only: Array(nodes.indices))
+    sinceDuty = 0
+    beat(&memory)
+    for node in nodes.indices {
+      guard let left = quarantines[node] else { continue }
+      quarantines[node] = left - min(left, elapsed)
+      if quarantines[node] == 0 {
+        writeFence(node, Fence(fences[node].incarnation, .silenced), &memory)
+      }
+    }
+    if let suspect { return ask(suspect) }
+    state = .scan
+    return .sync
+  }
+
+  /// Looks at the heartbeats of `only`; the first member silent for a lease.
+  private mutating func watch(_ nodes: [NodeStatus], only: [Int]) -> Suspect? {
+    var suspect: Suspect?
+    for node in only {
+      let status = nodes[node]
+      guard lives(status, node) else {
+        watches[node] = Watch()
+        continue
+      }
+      watches[node].look(
+        [status.heartbeat, UInt64(status.incarnation), status.state.rawValue, status.epoch],
+        after: sinceDuty, lease: leaseNanoseconds)
+      if watches[node].silence >= leaseNanoseconds, suspect == nil {
+        suspect = Suspect(
+          member: Member(node: node, incarnation: status.incarnation), process: status.process)
+      }
+    }
+    return suspect
+  }
+
+  private mutating func ask(_ suspect: Suspect) -> ManagerStep {
+    if mutant == .freesLocksOfSuspects { table.drop(node: suspect.member.node) }
+    state = .suspecting(suspect)
+    return .fence(suspect)
+  }
+
+  private mutating func writeFence<M: SharedMemory & ~Copyable>(
+    _ node: Int, _ fence: Fence, _ memory: inout M
+  ) {
+    fences[node] = fences[node].merged(with: fence)
+    quarantines[node] = fences[node].fencing == .stopped ? quarantineNanoseconds : nil
+    memory.writeLine(fences[node].line, at: geometry.fence(seat: seat, node: node))
+    memory.reach(.fenceWritten)
+  }
+
+  // MARK: Grants
+
+  /// The nodes whose doorbell has rung since the last look.
   private mutating func scan<M: SharedMemory & ~Copyable>(_ memory: inout M) -> [Int] {
     memory.invalidate((0..<geometry.nodes).map { geometry.doorbell(node: $0) })
     var changed: [Int] = []
@@ -100,85 +338,35 @@ public struct LockManager {
     return changed
   }
 
+  /// Reads the request lines of nodes that live, or have left with their last release unread. The
+  /// dead may have rung just before they died: what they wanted is void.
   private mutating func read<M: SharedMemory & ~Copyable>(_ nodes: [Int], _ memory: inout M) {
+    let boxes = 0..<geometry.requestBoxes
     for node in nodes {
       memory.invalidate(
-        (0..<PoolGeometry.requestBoxes).map { geometry.request(node: node, box: $0) })
-      for box in 0..<PoolGeometry.requestBoxes {
-        let request = LockRequest(
-          memory.loadLine(geometry.request(node: node, box: box)))
-        guard let request else { continue }
-        take(request, node: node, box: box)
+        [geometry.node(node)] + boxes.map { geometry.request(node: node, box: $0) })
+      let status = NodeStatus(memory.loadLine(geometry.node(node)))
+      guard status.state == .vacant || lives(status, node) else { continue }
+      for box in boxes {
+        let line = memory.loadLine(geometry.request(node: node, box: box))
+        if let request = LockRequest(line, in: geometry) {
+          table.take(request, node: node, box: box)
+        }
       }
     }
   }
 
-  private mutating func take(_ request: LockRequest, node: Int, box: Int) {
-    let index = node * PoolGeometry.requestBoxes + box
-    if request.sequence > boxes[index].seen || !request.isWaiting {
-      // A release, or a later request in the same box, ends what the box had before.
-      guard request.sequence >= boxes[index].seen else { return }
-      for lock in boxes[index].granted { held[Int(lock)] = false }
-      boxes[index].granted = []
-      queue.removeAll { $0.node == node && $0.box == box }
-    }
-    guard request.isWaiting, request.sequence > boxes[index].seen else { return }
-    boxes[index].seen = request.sequence
-    queue.append(
-      Waiting(node: node, box: box, sequence: request.sequence, locks: request.locks))
-  }
-
-  /// Grants every waiting set whose locks are free and wanted by nobody who waits longer.
   private mutating func grant<M: SharedMemory & ~Copyable>(_ memory: inout M) {
-    var wanted = held
-    var writes: [LineWrite] = []
-    var kept: [Waiting] = []
-    for request in queue {
-      let free = request.locks.allSatisfy { !wanted[Int($0)] }
-      for lock in request.locks { wanted[Int(lock)] = true }
-      guard free else {
-        kept.append(request)
-        continue
-      }
-      for lock in request.locks { held[Int(lock)] = true }
-      boxes[request.node * PoolGeometry.requestBoxes + request.box].granted = request.locks
-      token += 1
-      grants += 1
-      let address = geometry.grant(node: request.node, box: request.box)
-      let grant = Line64(epoch, request.sequence, token, 0, 0, 0, 0, 0).sealed(sequence: 1)
-      writes.append(LineWrite(grant, at: address))
-    }
-    queue = kept
-    memory.writeLines(writes)
-  }
-}
-
-/// A request line: which lock set a node wants, or that it is done with it.
-struct LockRequest {
-  var sequence: UInt64
-  var isWaiting: Bool
-  var locks: [UInt16]
-
-  init(sequence: UInt64, isWaiting: Bool, locks: [UInt16]) {
-    self.sequence = sequence
-    self.isWaiting = isWaiting
-    self.locks = locks
-  }
-
-  /// Reads a line; nil if it is torn or was never written.
-  init?(_ line: Line64) {
-    guard line[0] != 0, line.isSealed else { return nil }
-    isWaiting = line[0] == 1
-    sequence = line[1]
-    let count = Int(min(line[2], UInt64(PoolGeometry.lockSetLimit)))
-    locks = (0..<count).map { UInt16(truncatingIfNeeded: line[3 + $0 / 4] >> (16 * ($0 % 4))) }
-  }
-
-  var line: Line64 {
-    var line = Line64(isWaiting ? 1 : 2, sequence, UInt64(locks.count), 0, 0, 0, 0, 0)
-    for (index, lock) in locks.enumerated() {
-      line[3 + index / 4] |= UInt64(lock) << (16 * (index % 4))
-    }
-    return line.sealed(sequence: 1)
+    let granted = table.grants(ignoringAllButFirst: mutant == .grantsPartOfASet)
+    guard !granted.isEmpty else { return }
+    grants += granted.count
+    memory.reach(.granting)
+    memory.writeLines(
+      granted.map {
+        LineWrite(
+          LockGrant(epoch: epoch, sequence: $0.sequence).line,
+          at: geometry.grant(seat: seat, node: $0.node, box: $0.box))
+      })
+    memory.reach(.granted)
   }
 }

@@ -6,8 +6,8 @@ import SharedMemory
 ///
 /// All locks of a set are granted together: with one grant for each, two nodes could each hold what
 /// the other waits for.
-struct LockSet {
-  private enum State {
+struct LockSet: Hashable {
+  private enum State: Hashable {
     case idle
     case local(ticket: UInt64)
     case poll
@@ -19,7 +19,6 @@ struct LockSet {
   var pollLimit: Int?
   private var state = State.idle
   private var box = -1
-  private var sequence: UInt64 = 0
   private var polls = 0
 
   /// - Precondition: 1 to `lockSetLimit` distinct locks.
@@ -75,10 +74,9 @@ struct LockSet {
       return .wait(nanoseconds: client.pollNanoseconds)
     }
     self.box = box
-    client.boxSequences[box] += 1
-    sequence = client.boxSequences[box]
     polls = 0
-    write(isWaiting: true, &memory, &client)
+    client.write(.wait, box: box, &memory)
+    memory.reach(.lockRequested)
     state = .poll
     return .sync
   }
@@ -86,11 +84,11 @@ struct LockSet {
   private mutating func poll<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient
   ) -> Step<Bool> {
-    let grant = memory.readFresh(client.geometry.grant(node: client.node, box: box))
     client.counters.lockPolls += 1
-    if grant.isSealed, grant[0] == client.epoch, grant[1] == sequence {
+    if client.isGranted(box: box, &memory) {
       state = .held
       client.counters.locksTaken += 1
+      memory.reach(.lockGranted)
       return .done(true)
     }
     polls += 1
@@ -98,6 +96,7 @@ struct LockSet {
       release(&memory, &client)
       return .done(false)
     }
+    if pollLimit == nil { polls = 0 }
     return .wait(nanoseconds: client.pollNanoseconds)
   }
 
@@ -106,27 +105,12 @@ struct LockSet {
   mutating func release<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient
   ) {
-    write(isWaiting: false, &memory, &client)
-    client.giveLocal(locks, box: box)
+    memory.reach(.lockReleasing)
+    let isForgotten = client.mutant == .forgetsWithdrawal && !isHeld
+    if !isForgotten { client.write(.release, box: box, &memory) }
+    memory.reach(.lockReleased)
+    client.giveLocal(box: box)
     state = .idle
-  }
-
-  /// The request is at the device before the doorbell rings, or the manager could look too early
-  /// and not look again.
-  private func write<M: SharedMemory & ~Copyable>(
-    isWaiting: Bool, _ memory: inout M, _ client: inout StoreClient
-  ) {
-    let request = LockRequest(sequence: sequence, isWaiting: isWaiting, locks: locks)
-    memory.writeLine(request.line, at: client.geometry.request(node: client.node, box: box))
-    client.ring(&memory)
-  }
-}
-
-extension StoreClient {
-  /// Tells the lock manager that a request line of this node has changed.
-  mutating func ring<M: SharedMemory & ~Copyable>(_ memory: inout M) {
-    bump += 1
-    memory.writeLine(
-      Line64(bump, 0, 0, 0, 0, 0, 0, 0).sealed(sequence: 1), at: geometry.doorbell(node: node))
+    box = -1
   }
 }

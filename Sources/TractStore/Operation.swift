@@ -15,8 +15,9 @@ public enum Step<Output> {
 /// Something a node does with the pool, cut where its order against other nodes matters.
 ///
 /// A step makes at most one ordered access (or one batch of independent ones), and makes it first.
-/// Several operations of one node may be under way at once, interleaved between steps.
-public protocol Operation {
+/// Several operations of one node may be under way at once, interleaved between steps. An operation
+/// is a value, so that a checker can keep, compare and resume any moment of it.
+public protocol Operation: Hashable {
   associatedtype Output
   mutating func step<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient

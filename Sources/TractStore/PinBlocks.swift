@@ -15,7 +15,7 @@ public enum PinOutcome: Hashable, Sendable {
 /// The order matters: the pin is at the device (P1) before the entry is read again (P2). An evictor
 /// marks entries EVICTING before it scans pins, so one of the two always sees the other.
 public struct PinBlocks: Operation {
-  private enum State {
+  private enum State: Hashable {
     case probe
     case publish
     case validate
@@ -50,24 +50,36 @@ public struct PinBlocks: Operation {
       guard next < hashes.count else { return finishProbing(&client) }
       let end = min(next + batch, hashes.count)
       if probe == nil { probe = Probe(hashes[next..<end], stopsAtMiss: stopsAtMiss) }
-      guard case .done = probe!.step(&memory, client.geometry) else { return .sync }
+      guard case .done = probe!.step(&memory, client.geometry, mutant: client.mutant) else {
+        return .sync
+      }
       let missed = take(probe!.findings, &client)
       probe = nil
       next = end
       batch = min(2 * batch, Self.largestBatch)
       return missed || next == hashes.count ? finishProbing(&client) : .sync
     case .publish:
+      if client.mutant == .validatesBeforePinning { validateAll(&memory, &client) }
       client.pins.publish(&memory)
+      memory.reach(.pinPublished)
       state = .validate
       return .sync
     case .validate:
-      let geometry = client.geometry
-      memory.invalidate(unproven.map { geometry.entry(slot(of: $0)) })
-      for index in unproven { validate(index, &memory, &client) }
+      validateAll(&memory, &client)
+      memory.reach(.pinProven)
       let result = finished(&client)
       client.pins.publish(&memory)
       return .done(result)
     }
+  }
+
+  private mutating func validateAll<M: SharedMemory & ~Copyable>(
+    _ memory: inout M, _ client: inout StoreClient
+  ) {
+    let geometry = client.geometry
+    memory.invalidate(unproven.map { geometry.entry(slot(of: $0)) })
+    for index in unproven { validate(index, &memory, &client) }
+    unproven = []
   }
 
   private func slot(of index: Int) -> Int {
@@ -111,15 +123,20 @@ public struct PinBlocks: Operation {
     _ index: Int, _ memory: inout M, _ client: inout StoreClient
   ) {
     guard case .pinned(let block) = outcomes[index] else { return }
-    let entry = IndexEntry(memory.loadLine(client.geometry.entry(block.slot)))
-    if let entry, entry.state == .ready, entry.hash == block.hash,
-      entry.generation == block.generation, entry.block == block.block
-    {
+    let line = memory.loadLine(client.geometry.entry(block.slot))
+    if isStill(block, IndexEntry(line, in: client.geometry), client.mutant) {
       client.pins.prove(block: block.block, generation: block.generation)
       return
     }
     client.pins.remove(block: block.block, generation: block.generation)
     outcomes[index] = .absent
+  }
+
+  private func isStill(_ block: PinnedBlock, _ entry: IndexEntry?, _ mutant: Mutant?) -> Bool {
+    if mutant == .skipsValidation { return true }
+    guard let entry, entry.state == .ready, entry.hash == block.hash else { return false }
+    if mutant == .validatesWithoutGeneration { return true }
+    return entry.generation == block.generation && entry.block == block.block
   }
 
   /// Cuts a prefix at its first block that was lost meanwhile, and counts.
@@ -152,6 +169,30 @@ public struct Unpin: Operation {
       client.pins.remove(block: block.block, generation: block.generation)
     }
     client.pins.publish(&memory)
+    memory.reach(.unpinned)
     return .done(())
+  }
+}
+
+/// Counts how many blocks of a prefix are READY; writes nothing, and promises nothing.
+public struct LookUp: Operation {
+  private let hashes: [BlockHash]
+  private var probe: Probe
+
+  public init(_ hashes: [BlockHash]) {
+    self.hashes = hashes
+    probe = Probe(hashes[...], stopsAtMiss: true)
+  }
+
+  public mutating func step<M: SharedMemory & ~Copyable>(
+    _ memory: inout M, _ client: inout StoreClient
+  ) -> Step<Int> {
+    guard !hashes.isEmpty else { return .done(0) }
+    guard case .done = probe.step(&memory, client.geometry) else { return .sync }
+    let miss = probe.findings.firstIndex { finding in
+      if case .entry(let entry, _) = finding { entry.state != .ready } else { true }
+    }
+    client.counters.lookups += 1
+    return .done(miss ?? hashes.count)
   }
 }

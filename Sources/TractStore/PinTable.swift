@@ -6,8 +6,8 @@ import SharedMemory
 ///
 /// Two tiers: only the first pin and the last unpin of a block touch shared memory. Lines are
 /// written by this node alone. A pin may outstay its use, never the other way round.
-struct PinTable {
-  private struct Pin {
+struct PinTable: Hashable {
+  private struct Pin: Hashable {
     var place: Int
     var count: Int
     /// Whether the entry was read again after the pin was published.
@@ -23,6 +23,7 @@ struct PinTable {
   private var dirtyLines: [Int] = []
   private var isDirty: [Bool] = []
   private var publishedLines = 0
+  private var incarnation: UInt32 = 0
 
   init(_ geometry: PoolGeometry, node: Int) {
     self.geometry = geometry
@@ -31,17 +32,30 @@ struct PinTable {
 
   var count: Int { pins.count }
 
-  static func word(block: Int, generation: UInt32) -> UInt64 {
-    UInt64(block) << 32 | UInt64(generation)
+  /// A pin as it stands in shared memory; never 0. The lower half of the generation is enough: a
+  /// pin that is taken for a later one of the same block only outstays its use.
+  static func word(block: Int, generation: UInt64) -> UInt64 {
+    UInt64(block + 1) << 32 | generation & 0xFFFF_FFFF
   }
 
-  func isPinned(block: Int, generation: UInt32) -> Bool {
+  func isPinned(block: Int, generation: UInt64) -> Bool {
     pins[Self.word(block: block, generation: generation)] != nil
+  }
+
+  /// Begins this life's pins: none. What an earlier life left in the lines is not counted by the
+  /// header any more.
+  mutating func begin<M: SharedMemory & ~Copyable>(_ member: Member, _ memory: inout M) {
+    incarnation = member.incarnation
+    memory.writeLine(header, at: geometry.pinHeader(node: node))
+  }
+
+  private var header: Line64 {
+    Line64(UInt64(publishedLines), UInt64(incarnation), 0, 0, 0, 0, 0, 0).sealed(sequence: 1)
   }
 
   /// Counts a pin; true if its line must be published and the entry read again before it is
   /// believed; nil if the table is full.
-  mutating func add(block: Int, generation: UInt32) -> Bool? {
+  mutating func add(block: Int, generation: UInt64) -> Bool? {
     let word = Self.word(block: block, generation: generation)
     if let pin = pins[word] {
       pins[word]?.count += 1
@@ -62,11 +76,11 @@ struct PinTable {
   }
 
   /// The entry was READY with this generation after the pin was at the device.
-  mutating func prove(block: Int, generation: UInt32) {
+  mutating func prove(block: Int, generation: UInt64) {
     pins[Self.word(block: block, generation: generation)]?.isProven = true
   }
 
-  mutating func remove(block: Int, generation: UInt32) {
+  mutating func remove(block: Int, generation: UInt64) {
     let word = Self.word(block: block, generation: generation)
     guard let pin = pins[word] else {
       preconditionFailure("block \(block) generation \(generation) is unpinned more than pinned")
@@ -99,7 +113,6 @@ struct PinTable {
     if used > publishedLines {
       // Evictors read only the lines the header counts; it never shrinks.
       publishedLines = used
-      let header = Line64(UInt64(used), 0, 0, 0, 0, 0, 0, 0).sealed(sequence: 1)
       writes.append(LineWrite(header, at: geometry.pinHeader(node: node)))
     }
     for line in dirtyLines {
@@ -117,9 +130,10 @@ struct PinTable {
   }
 }
 
-/// Every pin of every node, as an evictor finds them after its EVICTING marks are at the device.
-struct PinScan {
-  private enum State {
+/// Every pin of every living node, as an evictor finds them after its EVICTING marks are at the
+/// device.
+struct PinScan: Hashable {
+  private enum State: Hashable {
     case headers
     case lines([Int])
   }
@@ -129,16 +143,23 @@ struct PinScan {
 
   /// Steps until all lines are read; a torn line means a pin is being written, so read again.
   mutating func step<M: SharedMemory & ~Copyable>(
-    _ memory: inout M, _ geometry: PoolGeometry
+    _ memory: inout M, _ client: StoreClient
   ) -> Step<Void> {
+    let geometry = client.geometry
     switch state {
     case .headers:
       memory.invalidate((0..<geometry.nodes).map { geometry.pinHeader(node: $0) })
       var counts: [Int] = []
       for node in 0..<geometry.nodes {
         let header = memory.loadLine(geometry.pinHeader(node: node))
-        guard header.isSealed else { return .sync }
-        counts.append(min(Int(header[0]), geometry.pinLinesPerNode))
+        let owner = Member(node: node, incarnation: UInt32(truncatingIfNeeded: header[1]))
+        // The dead read nothing any more.
+        if client.isDead(owner) {
+          counts.append(0)
+          continue
+        }
+        guard header.isSealed else { return .wait(nanoseconds: client.pollNanoseconds) }
+        counts.append(Int(min(header[0], UInt64(geometry.pinLinesPerNode))))
       }
       state = .lines(counts)
       return .sync
@@ -147,12 +168,20 @@ struct PinScan {
         (0..<count).map { geometry.pinLine(node: node, $0) }
       }
       memory.invalidate(lines)
-      for address in lines {
-        let line = memory.loadLine(address)
-        guard line.isSealed else { return .sync }
-        for place in 0..<PoolGeometry.pinsPerLine where line[place] != 0 {
-          pinned.insert(line[place])
+      var index = 0
+      for count in counts {
+        for address in lines[index..<index + count] {
+          let line = memory.loadLine(address)
+          guard line.isSealed else {
+            // If its writer has died, its pins need not be read.
+            state = .headers
+            return .wait(nanoseconds: client.pollNanoseconds)
+          }
+          for place in 0..<PoolGeometry.pinsPerLine where line[place] != 0 {
+            pinned.insert(line[place])
+          }
         }
+        index += count
       }
       return .done(())
     }

@@ -4,8 +4,8 @@ import SharedMemory
 
 /// A pool's superblock: what it is, how it is laid out, and who may use it.
 public enum Pool {
-  /// "TRACTPL1"
-  private static var magic: UInt64 { 0x5452_4143_5450_4C31 }
+  /// "TRACTPL2"
+  private static var magic: UInt64 { 0x5452_4143_5450_4C32 }
 
   /// Zeroes the protocol lines and writes the superblock last, so that a half-formatted pool has
   /// none. `hashSeed` is the fingerprint of the seed that clients hash tokens with.
@@ -16,7 +16,8 @@ public enum Pool {
     for line in 0..<lines { memory.writeLine(Line64(), at: Address(line * Line64.bytes)) }
     memory.writeLine(geometry.words.sealed(sequence: 1), at: PoolGeometry.layoutLine)
     memory.writeLine(
-      Line64(magic, hashSeed, geometry.metadataBytes, 0, 0, 0, 0, 0).sealed(sequence: 1),
+      Line64(magic, hashSeed, geometry.metadataBytes, geometry.layoutHash, 0, 0, 0, 0).sealed(
+        sequence: 1),
       at: PoolGeometry.superblock)
   }
 
@@ -36,7 +37,7 @@ public enum Pool {
     else {
       throw PoolFormatError(description: "this is not a pool; create one with 'tract-pool create'")
     }
-    guard head[2] == geometry.metadataBytes else {
+    guard head[2] == geometry.metadataBytes, head[3] == geometry.layoutHash else {
       throw PoolFormatError(description: "the pool was made by a version with another layout")
     }
     guard geometry.totalBytes <= regionBytes else {

@@ -6,7 +6,7 @@ import SharedMemory
 ///
 /// The first round reads one line for each hash, later ones twice as many as the round before for
 /// each hash still open: a line more costs a fraction of a round more, and most need one line.
-struct Probe {
+struct Probe: Hashable {
   /// What the index holds for a hash.
   enum Finding: Hashable {
     /// The entry and its line.
@@ -17,7 +17,7 @@ struct Probe {
     case unreadable
   }
 
-  private struct Item {
+  private struct Item: Hashable {
     var index: Int
     var distance = 0
     /// First line seen where the hash may be put; −1 if none.
@@ -51,9 +51,9 @@ struct Probe {
 
   /// One round; `.done` when every hash has its finding.
   mutating func step<M: SharedMemory & ~Copyable>(
-    _ memory: inout M, _ geometry: PoolGeometry
+    _ memory: inout M, _ geometry: PoolGeometry, mutant: Mutant? = nil
   ) -> Step<Void> {
-    let window = min(PoolGeometry.probeWindow, geometry.entriesPerShard)
+    let window = min(geometry.probeWindow, geometry.entriesPerShard)
     var slots: [Int] = []
     slots.reserveCapacity(open.count * span)
     for item in open {
@@ -67,7 +67,7 @@ struct Probe {
     var begin = 0
     for position in open.indices {
       let end = begin + min(span, window - open[position].distance)
-      let next = look(open[position], slots[begin..<end], &memory, geometry, window)
+      let next = look(open[position], slots[begin..<end], &memory, geometry, window, mutant)
       begin = end
       guard let next else { continue }
       open[kept] = next
@@ -82,12 +82,12 @@ struct Probe {
   /// Looks at an item's lines of this round; returns how to go on, or nil when it has its finding.
   private mutating func look<M: SharedMemory & ~Copyable>(
     _ item: Item, _ slots: ArraySlice<Int>, _ memory: inout M, _ geometry: PoolGeometry,
-    _ window: Int
+    _ window: Int, _ mutant: Mutant?
   ) -> Item? {
     var item = item
     for slot in slots {
       let line = memory.loadLine(geometry.entry(slot))
-      guard let next = judge(item, slot, line, window) else { return nil }
+      guard let next = judge(item, slot, line, geometry, window, mutant) else { return nil }
       // A torn line is read again in the next round.
       if next.distance == item.distance { return next }
       item = next
@@ -97,10 +97,13 @@ struct Probe {
 
   /// Judges one line; returns how to go on, or nil when the hash has its finding.
   private mutating func judge(
-    _ item: Item, _ slot: Int, _ line: Line64, _ window: Int
+    _ item: Item, _ slot: Int, _ line: Line64, _ geometry: PoolGeometry, _ window: Int,
+    _ mutant: Mutant?
   ) -> Item? {
     var item = item
-    guard let entry = IndexEntry(line) else {
+    let believed =
+      mutant == .believesTornLines ? IndexEntry(unsealed: line, in: geometry) : nil
+    guard let entry = IndexEntry(line, in: geometry) ?? believed else {
       // Passing a torn line over could put a hash into the index twice.
       item.tornReads += 1
       if item.tornReads < Self.tornReadLimit { return item }
@@ -114,7 +117,8 @@ struct Probe {
     case .tomb:
       if item.vacant < 0 { item.vacant = slot }
     case .reserved, .ready, .evicting:
-      if entry.hash == hashes[hashes.startIndex + item.index] {
+      let hash = hashes[hashes.startIndex + item.index]
+      if entry.hash == hash || mutant == .comparesHalfTheHash && entry.hash.hi == hash.hi {
         conclude(item.index, .entry(entry, slot: slot))
         return nil
       }

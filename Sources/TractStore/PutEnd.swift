@@ -4,10 +4,11 @@ import SharedMemory
 
 /// Makes reserved blocks READY, without a lock: RESERVED lines belong to this node.
 ///
-/// The payload must be at the device before the first step. With `pinning`, this node's pins are
+/// DMA of the payload must have completed before the first step. With `pinning`, this node's pins are
 /// at the device before the entries are READY, so the blocks cannot be evicted in between.
 public struct PutEnd: Operation {
-  private enum State {
+  private enum State: Hashable {
+    case settle
     case pin
     case publish
   }
@@ -19,7 +20,7 @@ public struct PutEnd: Operation {
   public init(_ reservations: [Reservation], pinning: Bool) {
     self.reservations = reservations
     self.pinning = pinning
-    state = pinning ? .pin : .publish
+    state = .settle
   }
 
   /// The pinned blocks, in order; none without `pinning`.
@@ -27,6 +28,16 @@ public struct PutEnd: Operation {
     _ memory: inout M, _ client: inout StoreClient
   ) -> Step<[PinnedBlock]> {
     switch state {
+    case .settle:
+      state = pinning ? .pin : .publish
+      guard memory.payloadNeedsSettling, client.mutant != .publishesUnsettled else {
+        return step(&memory, &client)
+      }
+      for block in reservations {
+        memory.settlePayload(
+          client.geometry.payload(block: block.block), bytes: client.geometry.blockBytes)
+      }
+      return .sync
     case .pin:
       for block in reservations {
         let added = client.pins.add(block: block.block, generation: block.generation)
@@ -34,18 +45,18 @@ public struct PutEnd: Operation {
         client.pins.prove(block: block.block, generation: block.generation)
       }
       client.pins.publish(&memory)
+      memory.reach(.publishing)
       state = .publish
       return .sync
     case .publish:
       var writes: [LineWrite] = []
       for block in reservations {
-        let entry = IndexEntry(
-          state: .ready, node: client.node, generation: block.generation, hash: block.hash,
-          block: block.block)
+        let entry = IndexEntry(state: .ready, writer: client.member, block)
         writes.append(LineWrite(entry.line, at: client.geometry.entry(block.slot)))
         client.heap.settle(block)
       }
       memory.writeLines(writes)
+      memory.reach(.published)
       client.counters.published += reservations.count
       guard pinning else { return .done([]) }
       return .done(
@@ -58,7 +69,8 @@ public struct PutEnd: Operation {
 
 /// Gives reservations up: their entries go, their blocks are free.
 ///
-/// No shard lock is needed to write an own RESERVED line; a tomb keeps other probes going.
+/// No DMA into the blocks may be under way. No shard lock is needed to write an own RESERVED line;
+/// a tomb keeps other probes going.
 public struct PutRevoke: Operation {
   private let reservations: [Reservation]
 
@@ -67,10 +79,14 @@ public struct PutRevoke: Operation {
   public mutating func step<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient
   ) -> Step<Void> {
-    for block in reservations { client.heap.give(block.block) }
-    let geometry = client.geometry
+    let (geometry, member) = (client.geometry, client.member)
     memory.writeLines(
-      reservations.map { LineWrite(IndexEntry.tombLine, at: geometry.entry($0.slot)) })
+      reservations.map {
+        LineWrite(
+          IndexEntry(state: .tomb, writer: member, $0).line, at: geometry.entry($0.slot))
+      })
+    for block in reservations { client.heap.give(block.block) }
+    memory.reach(.revoked)
     return .done(())
   }
 }

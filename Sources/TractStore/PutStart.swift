@@ -19,7 +19,7 @@ public enum PutOutcome: Hashable, Sendable {
 /// Space comes first (free blocks, then a free chunk, then eviction of own blocks, oldest first),
 /// so that no shard's lock is held while it is found; then shards are locked in sets.
 public struct PutStart: Operation {
-  private enum State {
+  private enum State: Hashable {
     case space
     case claim(ClaimChunk)
     case evict(Evict)
@@ -29,6 +29,11 @@ public struct PutStart: Operation {
     case release
   }
 
+  private struct Supply: Hashable {
+    var block: Int
+    var generation: UInt64
+  }
+
   private let hashes: [BlockHash]
   /// Indices of `hashes` in order of shard.
   private var pending: [Int] = []
@@ -36,7 +41,7 @@ public struct PutStart: Operation {
   private var lock = LockSet([0])
   private var probe = Probe([])
   private var outcomes: [PutOutcome]
-  private var supply: [(block: Int, generation: UInt32)] = []
+  private var supply: [Supply] = []
   private var state = State.space
   private var mayClaim = true
   private var evictions = 0
@@ -81,10 +86,14 @@ public struct PutStart: Operation {
       return .sync
     case .group:
       guard !pending.isEmpty else { return .done(finished(&client)) }
-      takeGroup(client.geometry)
+      takeGroup(client)
       state = .lock
       return .sync
     case .lock:
+      if client.mutant == .reservesUnlocked {
+        state = .probe
+        return .sync
+      }
       switch lock.acquire(&memory, &client) {
       case .done: state = .probe
       case .sync: break
@@ -92,9 +101,12 @@ public struct PutStart: Operation {
       }
       return .sync
     case .probe:
-      guard case .done = probe.step(&memory, client.geometry) else { return .sync }
+      guard case .done = probe.step(&memory, client.geometry, mutant: client.mutant) else {
+        return .sync
+      }
       // A hash whose vacancy another one of the group took is probed again, under the same locks.
       group = reserve(&memory, client)
+      memory.reach(.blockReserved)
       if group.isEmpty {
         state = .release
       } else {
@@ -102,7 +114,7 @@ public struct PutStart: Operation {
       }
       return .sync
     case .release:
-      lock.release(&memory, &client)
+      if lock.isHeld { lock.release(&memory, &client) }
       state = .group
       return .sync
     }
@@ -110,7 +122,12 @@ public struct PutStart: Operation {
 
   /// Sets blocks aside for all hashes, or for as many as can be had.
   private mutating func findSpace(_ client: inout StoreClient) {
-    while supply.count < hashes.count, let block = client.heap.take() { supply.append(block) }
+    let keeps = client.mutant == .keepsGeneration
+    while supply.count < hashes.count,
+      let (block, generation) = client.heap.take(keepingGeneration: keeps)
+    {
+      supply.append(Supply(block: block, generation: generation))
+    }
     let missing = hashes.count - supply.count
     if missing > 0, mayClaim, !client.heap.poolIsClaimed,
       client.heap.chunkCount < client.chunkQuota
@@ -140,10 +157,11 @@ public struct PutStart: Operation {
     state = .group
   }
 
-  private mutating func takeGroup(_ geometry: PoolGeometry) {
+  private mutating func takeGroup(_ client: StoreClient) {
     let hashes = hashes
-    let (lock, end) = LockSet.covering(pending.lazy.map { hashes[$0] }, in: geometry)
-    self.lock = lock
+    let (lock, end) = LockSet.covering(pending.lazy.map { hashes[$0] }, in: client.geometry)
+    self.lock =
+      client.mutant == .locksOneShardOfMany ? LockSet(Array(lock.locks.prefix(1))) : lock
     group = Array(pending[..<end])
     pending.removeFirst(end)
     probe = Probe(group.map { hashes[$0] }[...])
@@ -173,15 +191,13 @@ public struct PutStart: Operation {
           again.append(index)
           continue
         }
-        let (block, generation) = supply.removeLast()
-        let entry = IndexEntry(
-          state: .reserved, node: client.node, generation: generation, hash: hashes[index],
-          block: block)
+        let place = supply.removeLast()
+        let reservation = Reservation(
+          hash: hashes[index], block: place.block, generation: place.generation, slot: vacant)
+        let entry = IndexEntry(state: .reserved, writer: client.member, reservation)
         writes.append(LineWrite(entry.line, at: client.geometry.entry(vacant)))
         reserved[hashes[index]] = index
-        outcomes[index] = .reserved(
-          Reservation(
-            hash: hashes[index], block: block, generation: generation, slot: vacant))
+        outcomes[index] = .reserved(reservation)
       }
     }
     memory.writeLines(writes)
@@ -189,7 +205,7 @@ public struct PutStart: Operation {
   }
 
   private mutating func finished(_ client: inout StoreClient) -> [PutOutcome] {
-    for (block, _) in supply { client.heap.give(block) }
+    for place in supply { client.heap.give(place.block) }
     supply = []
     return outcomes
   }

@@ -36,23 +36,54 @@ public struct Root: Hashable, Sendable {
     self.address = address
     self.byteCount = byteCount
   }
+}
 
-  /// Reads a line; nil if it is free or torn.
-  init?(_ line: Line64) {
-    guard line.isSealed, line[0] == 1 else { return nil }
-    self.init(name: RootName(line), address: Address(line[4]), byteCount: line[5])
+/// One place of the object store: two lines, of which the newer counts.
+///
+/// A change is written into the older line, so that a writer who dies in mid-write takes nothing
+/// away, and readers without a lock find the old root or the new one.
+struct RootPlace: Hashable {
+  /// Nil if the place is free.
+  var root: Root?
+  /// Rises with each change.
+  var version: UInt64 = 0
+  /// The line that is written next.
+  var older = 0
+
+  init(_ lines: [Line64]) {
+    for (side, line) in lines.enumerated() where line.isSealed && line[6] >= max(1, version) {
+      version = line[6]
+      older = 1 - side
+      root =
+        line[0] == 1
+        ? Root(name: RootName(line), address: Address(line[4]), byteCount: line[5]) : nil
+    }
   }
 
-  var line: Line64 {
-    Line64(1, name.words[0], name.words[1], name.words[2], address.offset, byteCount, 0, 0).sealed(
-      sequence: 1)
+  /// The line that makes `root` the place's next one; nil frees it.
+  func line(setting root: Root?) -> Line64 {
+    let words = root?.name.words ?? SIMD4()
+    return Line64(
+      root == nil ? 0 : 1, words[0], words[1], words[2], root?.address.offset ?? 0,
+      root?.byteCount ?? 0, version + 1, 0
+    ).sealed(sequence: 1)
+  }
+
+  static func readAll<M: SharedMemory & ~Copyable>(
+    _ memory: inout M, _ geometry: PoolGeometry
+  ) -> [RootPlace] {
+    let places = 0..<PoolGeometry.rootLimit
+    memory.invalidate(places.flatMap { place in (0..<2).map { geometry.root(place, side: $0) } })
+    return places.map { place in
+      RootPlace((0..<2).map { memory.loadLine(geometry.root(place, side: $0)) })
+    }
   }
 }
 
 /// Sets, replaces or removes a root, under the object store's lock. False if there is no room, or
 /// nothing to remove.
 public struct SetRoot: Operation {
-  private enum State {
+  private enum State: Hashable {
     case lock
     case write
     case release(Bool)
@@ -98,10 +129,13 @@ public struct SetRoot: Operation {
   private func write<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ geometry: PoolGeometry
   ) -> Bool {
-    let roots = GetRoot.readAll(&memory, geometry)
-    let own = roots.firstIndex { $0?.name == name }
-    guard let place = root == nil ? own : own ?? roots.firstIndex(of: nil) else { return false }
-    memory.writeLine(root?.line ?? Line64(), at: geometry.root(place))
+    let places = RootPlace.readAll(&memory, geometry)
+    let own = places.firstIndex { $0.root?.name == name }
+    let free = root == nil ? nil : places.firstIndex { $0.root == nil }
+    guard let place = own ?? free else { return false }
+    memory.writeLine(
+      places[place].line(setting: root), at: geometry.root(place, side: places[place].older))
+    memory.reach(.rootWritten)
     return true
   }
 }
@@ -115,14 +149,6 @@ public struct GetRoot: Operation {
   public mutating func step<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient
   ) -> Step<Root?> {
-    .done(Self.readAll(&memory, client.geometry).first { $0?.name == name } ?? nil)
-  }
-
-  static func readAll<M: SharedMemory & ~Copyable>(
-    _ memory: inout M, _ geometry: PoolGeometry
-  ) -> [Root?] {
-    let places = 0..<PoolGeometry.rootLimit
-    memory.invalidate(places.map { geometry.root($0) })
-    return places.map { Root(memory.loadLine(geometry.root($0))) }
+    .done(RootPlace.readAll(&memory, client.geometry).first { $0.root?.name == name }?.root)
   }
 }

@@ -12,12 +12,15 @@ public struct StoreCounters: Hashable, Sendable {
   public var evicted = 0
   /// Blocks asked for that neither the heap, a free chunk nor eviction could supply.
   public var allocationFailures = 0
+
+  public init() {}
 }
 
 /// One node's private state; everything here is derived or can be lost with the node.
 ///
-/// A process that opens a pool which has been in use runs `Attach` before anything else.
-public struct StoreClient {
+/// It takes part in the pool once `Join` has been run, and as long as `Tick` is run at least eight
+/// times a lease. One thread at a time may step operations on it.
+public struct StoreClient: Hashable {
   public let geometry: PoolGeometry
   public let node: Int
   /// Pause between two polls of a line.
@@ -25,30 +28,55 @@ public struct StoreClient {
   /// Chunks this node may own: what others need as well cannot be had back.
   public let chunkQuota: Int
   public internal(set) var counters = StoreCounters()
-  let epoch: UInt64 = 1
+
+  // Membership
+  let process: ProcessIdentity
+  /// This life; incarnation 0 before the node has joined.
+  public internal(set) var member: Member
+  /// The manager whose grants count.
+  public internal(set) var epoch: UInt64 = 0
+  var heartbeat: UInt64 = 0
+  /// What is known of the deaths at each node.
+  var fences: [Fence]
 
   // Locks: the node-local tier, and the request boxes of the global one.
   private var locked: [Bool]
-  private var queue: [(ticket: UInt64, locks: [UInt16])] = []
+  private var queue: [Ticket] = []
   private var tickets: UInt64 = 0
-  private var freeBoxes: [Int]
-  var boxSequences: [UInt64]
+  private var boxes: [Box]
   var bump: UInt64 = 0
 
   var pins: PinTable
   var heap: BlockHeap
+  var mutant: Mutant?
+
+  private struct Ticket: Hashable {
+    var number: UInt64
+    var locks: [UInt16]
+  }
+
+  /// A request line as this node has written it last.
+  private struct Box: Hashable {
+    var sequence: UInt64 = 0
+    var locks: [UInt16] = []
+    /// Nil while the box is free.
+    var kind: LockRequest.Kind?
+  }
 
   public init(
-    _ geometry: PoolGeometry, node: Int, pollNanoseconds: UInt64, chunkQuota: Int = .max
+    _ geometry: PoolGeometry, node: Int, pollNanoseconds: UInt64, chunkQuota: Int = .max,
+    process: ProcessIdentity = ProcessIdentity()
   ) {
     precondition((0..<geometry.nodes).contains(node))
     self.chunkQuota = chunkQuota
     self.geometry = geometry
     self.node = node
     self.pollNanoseconds = pollNanoseconds
+    self.process = process
+    member = Member(node: node, incarnation: 0)
+    fences = Array(repeating: Fence(0, .none), count: geometry.nodes)
     locked = Array(repeating: false, count: geometry.locks)
-    freeBoxes = Array((0..<PoolGeometry.requestBoxes).reversed())
-    boxSequences = Array(repeating: 0, count: PoolGeometry.requestBoxes)
+    boxes = Array(repeating: Box(), count: geometry.requestBoxes)
     pins = PinTable(geometry, node: node)
     heap = BlockHeap(geometry)
   }
@@ -59,11 +87,23 @@ public struct StoreClient {
   public var residentBlocks: Int { heap.residentCount }
   /// Blocks this node owns that hold nothing.
   public var freeBlocks: Int { heap.freeCount }
+  /// Blocks this node owns that are neither free nor published: reserved, or leaked if no operation
+  /// and no reservation is under way.
+  public var reservedBlocks: Int { heap.takenCount }
+
+  /// Forgets the counts, so that clients in the same state compare equal.
+  public mutating func resetCounters() { counters = StoreCounters() }
+
+  /// Whether a member is known to have been stopped.
+  func isDead(_ member: Member) -> Bool { fences[member.node].covers(member) }
+
+  // MARK: The node's own tier of locks
 
   /// Queues for `locks` within this node; `takeLocal` answers to the ticket.
   mutating func queueLocal(_ locks: [UInt16]) -> UInt64 {
-    tickets += 1
-    queue.append((tickets, locks))
+    // Numbers start again when nobody is waiting.
+    tickets = queue.isEmpty ? 1 : tickets + 1
+    queue.append(Ticket(number: tickets, locks: locks))
     return tickets
   }
 
@@ -71,7 +111,8 @@ public struct StoreClient {
   /// of them is taken or wanted by an earlier ticket. First come, first served.
   /// - Complexity: O(queued requests × locks in a set).
   mutating func takeLocal(_ ticket: UInt64) -> Int? {
-    guard !freeBoxes.isEmpty, let place = queue.firstIndex(where: { $0.ticket == ticket })
+    guard let box = boxes.firstIndex(where: { $0.kind == nil }),
+      let place = queue.firstIndex(where: { $0.number == ticket })
     else { return nil }
     let locks = queue[place].locks
     let isFree = locks.allSatisfy { lock in
@@ -80,11 +121,87 @@ public struct StoreClient {
     guard isFree else { return nil }
     queue.remove(at: place)
     for lock in locks { locked[Int(lock)] = true }
-    return freeBoxes.removeLast()
+    boxes[box].locks = locks
+    return box
   }
 
-  mutating func giveLocal(_ locks: [UInt16], box: Int) {
-    for lock in locks { locked[Int(lock)] = false }
-    freeBoxes.append(box)
+  mutating func giveLocal(box: Int) {
+    for lock in boxes[box].locks { locked[Int(lock)] = false }
+    boxes[box].locks = []
+    boxes[box].kind = nil
+  }
+
+  // MARK: The global tier
+
+  /// Writes a request line and rings. The request is at the device before the doorbell rings, or
+  /// the manager could look too early and not look again.
+  mutating func write<M: SharedMemory & ~Copyable>(
+    _ kind: LockRequest.Kind, box: Int, _ memory: inout M
+  ) {
+    if kind == .wait { boxes[box].sequence += 1 }
+    boxes[box].kind = kind
+    if mutant == .ringsBeforeRequest { ring(&memory) }
+    memory.writeLine(request(box).line, at: geometry.request(node: node, box: box))
+    if mutant != .ringsBeforeRequest { ring(&memory) }
+  }
+
+  private func request(_ box: Int) -> LockRequest {
+    LockRequest(
+      boxes[box].kind ?? .release, sequence: boxes[box].sequence, locks: boxes[box].locks)
+  }
+
+  /// Polls the grant line; accepts what the current epoch's manager has granted.
+  mutating func isGranted<M: SharedMemory & ~Copyable>(box: Int, _ memory: inout M) -> Bool {
+    let seat = Int(epoch % UInt64(geometry.seats))
+    let line = memory.readFresh(geometry.grant(seat: seat, node: node, box: box))
+    guard let grant = LockGrant(line), epoch > 0 else { return false }
+    guard grant.epoch == epoch || mutant == .acceptsAnyEpoch else { return false }
+    guard
+      grant.sequence == boxes[box].sequence
+        || mutant == .acceptsAnySequence && grant.sequence > 0
+    else { return false }
+    boxes[box].kind = .hold
+    return true
+  }
+
+  /// Tells the lock manager that a request line of this node has changed.
+  mutating func ring<M: SharedMemory & ~Copyable>(_ memory: inout M) {
+    bump += 1
+    memory.writeLine(
+      Line64(bump, 0, 0, 0, 0, 0, 0, 0).sealed(sequence: 1), at: geometry.doorbell(node: node))
+  }
+
+  /// Turns to the manager of a later epoch: tells it what is held and what is waited for. From here
+  /// on no grant of an earlier epoch is accepted; the acknowledgement comes after.
+  mutating func adopt<M: SharedMemory & ~Copyable>(_ epoch: UInt64, _ memory: inout M) {
+    self.epoch = epoch
+    let used = boxes.indices.filter { boxes[$0].kind != nil }
+    memory.writeLines(
+      used.map { box in
+        var request = request(box)
+        if mutant == .acknowledgesHeldAsIdle, request.kind == .hold { request.kind = .release }
+        return LineWrite(request.line, at: geometry.request(node: node, box: box))
+      })
+    memory.reach(.epochAdopted)
+  }
+
+  /// Begins this life's requests where an earlier life's ended, so that no old grant answers a new
+  /// request; and withdraws what that one wanted.
+  mutating func resumeRequests<M: SharedMemory & ~Copyable>(_ memory: inout M) {
+    let indices = boxes.indices
+    let requests = indices.map { geometry.request(node: node, box: $0) }
+    let grants = (0..<geometry.seats).flatMap { seat in
+      indices.map { geometry.grant(seat: seat, node: node, box: $0) }
+    }
+    memory.invalidate([geometry.doorbell(node: node)] + requests + grants)
+    // Words are never torn, so a line that is still tells a number that is high enough.
+    bump = memory.loadLine(geometry.doorbell(node: node))[0]
+    for box in indices { boxes[box].sequence = memory.loadLine(requests[box])[1] }
+    for (index, grant) in grants.enumerated() {
+      let box = index % boxes.count
+      boxes[box].sequence = max(boxes[box].sequence, memory.loadLine(grant)[1])
+    }
+    let used = indices.filter { boxes[$0].sequence > 0 }
+    memory.writeLines(used.map { LineWrite(request($0).line, at: requests[$0]) })
   }
 }

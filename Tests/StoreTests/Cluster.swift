@@ -31,9 +31,12 @@ struct Cluster {
     clients = (0..<nodes).map { StoreClient(geometry, node: $0, pollNanoseconds: 100) }
     manager = LockManager(geometry, pollNanoseconds: 100)
     Pool.format(&memories[0], geometry, hashSeed: 1)
+    while !self.manager.isRuling { _ = self.manager.step(&managerMemory) }
+    for node in 0..<nodes { run(Join(), node: node) }
   }
 
   /// Runs one operation to its end, with the lock manager beside it.
+  @discardableResult
   mutating func run<O: Operation>(_ operation: O, node: Int) -> O.Output {
     var operation = operation
     while true {
@@ -47,6 +50,28 @@ struct Cluster {
     var idle = 0
     while idle < 2 { if case .wait = manager.step(&managerMemory) { idle += 1 } else { idle = 0 } }
   }
+
+  /// The process of a node ends, its DRAM is lost, and the manager fences it after a lease of
+  /// silence, in which the other nodes beat.
+  mutating func kill(node: Int, _ fencing: Fencing = .silenced) {
+    clients[node] = StoreClient(geometry, node: node, pollNanoseconds: 100)
+    var isFenced = false
+    while !isFenced {
+      for other in clients.indices where other != node { run(Tick(), node: other) }
+      for _ in 0..<4 {
+        let step = manager.step(&managerMemory, elapsed: manager.leaseNanoseconds / 8)
+        if case .fence(let suspect) = step {
+          precondition(suspect.member.node == node)
+          manager.fenced(suspect, fencing)
+          isFenced = true
+        }
+      }
+    }
+    settleManager()
+    for other in clients.indices where other != node { run(Tick(), node: other) }
+  }
+
+  mutating func rejoin(node: Int) -> JoinOutcome { run(Join(patience: 10), node: node) }
 
   mutating func audit() -> Audit {
     var fresh = TimedMemory(pool: pool, host: 0)

@@ -100,22 +100,50 @@ import Testing
     #expect(audit.tombs < lines / 4, "\(audit.tombs) tombs in \(lines) lines")
   }
 
-  @Test func aNewProcessTakesItsBlocksOver() throws {
+  /// What a dead node published stays; what it had only reserved is free again, after quarantine if
+  /// its DMA may still be running.
+  @Test(arguments: [Fencing.stopped, .silenced]) func theDeadLeaveTheirBlocks(
+    fencing: Fencing
+  ) throws {
     var cluster = try Cluster(blocks: 16)
     cluster.put(BlockHash.numbers(0..<6), node: 0, pinning: true)
     _ = cluster.run(PutStart(BlockHash.numbers(6..<8)), node: 0)
-    // The process dies: its DRAM is lost, its pins and reservations are still on the device.
-    cluster.clients[0] = StoreClient(cluster.geometry, node: 0, pollNanoseconds: 100)
-    cluster.run(Attach(), node: 0)
+    cluster.kill(node: 0, fencing)
+    let before = cluster.audit()
+    #expect(before.problems.isEmpty)
+    #expect(before.unrecovered == [Member(node: 0, incarnation: 1)])
+    let found = cluster.pin(BlockHash.numbers(0..<6), node: 1)
+    #expect(found.count == 6, "readable before recovery")
+    let report = cluster.run(Recover(cluster.geometry), node: 1)
+    #expect(report.recovered == [Member(node: 0, incarnation: 1)])
+    #expect(report.reservationsDropped == 2)
     let audit = cluster.audit()
     #expect(audit.problems.isEmpty)
-    #expect((audit.ready, audit.reserved, audit.pins) == (6, 0, 0))
-    #expect(cluster.clients[0].residentBlocks == 6)
-    #expect(cluster.clients[0].freeBlocks == 2)
-    let found = cluster.pin(BlockHash.numbers(0..<6), node: 1)
-    #expect(found.count == 6)
-    cluster.put(BlockHash.numbers(100..<110), node: 0)
-    let again = cluster.audit()
-    #expect(again.problems.isEmpty)
+    #expect((audit.ready, audit.reserved) == (6, 0))
+    #expect(audit.orphanedChunks + audit.quarantinedChunks == 4)
+    #expect(audit.quarantinedChunks == (fencing == .silenced ? 0 : 1))
+    // The other node takes the orphans over, with what is published in them.
+    cluster.put(BlockHash.numbers(100..<110), node: 1)
+    let adopted = cluster.clients[1]
+    #expect(adopted.residentBlocks == 16 - (fencing == .silenced ? 0 : 2))
+    let still = cluster.pin(BlockHash.numbers(0..<6), node: 1)
+    #expect(still.map(\.block) == found.map(\.block))
+    let again = cluster.run(Recover(cluster.geometry), node: 1)
+    #expect(again.recovered.isEmpty, "once is enough")
+    let later = cluster.audit()
+    #expect(later.problems.isEmpty)
+  }
+
+  @Test func aNodeThatLeavesLeavesItsBlocks() throws {
+    var cluster = try Cluster(blocks: 8)
+    cluster.put(BlockHash.numbers(0..<8), node: 0)
+    cluster.run(Leave(cluster.geometry), node: 0)
+    let found = cluster.pin(BlockHash.numbers(0..<8), node: 1)
+    #expect(found.count == 8)
+    cluster.run(Unpin(found), node: 1)
+    cluster.put([BlockHash(100)], node: 1)
+    #expect(cluster.clients[1].counters.evicted > 0, "its orphans were adopted, then evicted from")
+    let audit = cluster.audit()
+    #expect(audit.problems.isEmpty && audit.members == [Member(node: 1, incarnation: 1)])
   }
 }

@@ -87,7 +87,7 @@ import Testing
 
   @Test func aBlockGetsAnotherGenerationWithEachUse() throws {
     var cluster = try Cluster(blocks: 2)
-    var generations: [Int: [UInt32]] = [:]
+    var generations: [Int: [UInt64]] = [:]
     for number in 0..<10 {
       for reservation in cluster.run(PutStart([BlockHash(number)]), node: 0).reservations {
         generations[reservation.block, default: []].append(reservation.generation)

@@ -146,8 +146,12 @@ private struct Life {
     defer { MappedMemory.remove(path) }
     var mapped = try MappedMemory(creating: path, bytes: cluster.geometry.totalBytes)
     Pool.format(&mapped, cluster.geometry, hashSeed: 1)
-    var clients = cluster.clients
-    var manager = cluster.manager
+    // As the cluster began, on the other memory.
+    let geometry = cluster.geometry
+    var clients = (0..<2).map { StoreClient(geometry, node: $0, pollNanoseconds: 100) }
+    var manager = LockManager(geometry, pollNanoseconds: 100)
+    while !manager.isRuling { _ = manager.step(&mapped) }
+    for node in 0..<2 { _ = Join().run(on: &mapped, &clients[node]) { _ in } }
 
     func both<O: Operation>(_ operation: O, node: Int) -> O.Output where O.Output: Equatable {
       let simulated = cluster.run(operation, node: node)

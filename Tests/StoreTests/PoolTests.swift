@@ -9,14 +9,16 @@ import Testing
   @Test func areasFollowEachOtherWithoutOverlap() throws {
     let g = try PoolGeometry(nodes: 3, payloadBytes: 1 << 20, blockBytes: 4096, shards: 5)
     let starts: [Address] = [
-      PoolGeometry.superblock, g.doorbell(node: 0), g.request(node: 0, box: 0),
-      g.grant(node: 0, box: 0), g.chunkLine(0), g.root(0), g.entry(0), g.pinHeader(node: 0),
+      PoolGeometry.superblock, g.seat(0), g.node(0), g.fence(seat: 0, node: 0),
+      g.recovered(node: 0), g.doorbell(node: 0), g.request(node: 0, box: 0),
+      g.grant(seat: 0, node: 0, box: 0), g.chunkLine(0), g.root(0, side: 0), g.entry(0),
+      g.pinHeader(node: 0),
       Address(g.metadataBytes),
     ]
     #expect(starts == starts.sorted())
     #expect(Set(starts).count == starts.count)
     #expect(starts.allSatisfy { $0.offset % 64 == 0 })
-    #expect(g.request(node: 2, box: 15) + 64 == g.grant(node: 0, box: 0))
+    #expect(g.request(node: 2, box: 15) + 64 == g.grant(seat: 0, node: 0, box: 0))
     #expect(g.pinLine(node: 2, g.pinLinesPerNode - 1) + 64 == Address(g.metadataBytes))
     #expect(g.payloadBase.offset >= g.metadataBytes)
     #expect(g.payload(block: g.blocks - 1) + g.blockBytes == Address(g.totalBytes))
@@ -63,7 +65,8 @@ import Testing
   /// A superblock from elsewhere may say anything: nothing overflows.
   @Test func aLayoutBeyondAllAddressesIsNone() throws {
     var cluster = try Cluster()
-    let layout = Line64(1, 1 << 40, 1 << 15, 1 << 15, 1 << 32 | 64, 1, 0, 0).sealed(sequence: 1)
+    let layout = Line64(1, 1 << 40, 1 << 15, 1 << 15, 1 << 32 | 64, 1, 64 << 32 | 1 << 16 | 1, 0)
+      .sealed(sequence: 1)
     cluster.memories[0].writeLine(layout, at: PoolGeometry.layoutLine)
     #expect(throws: PoolFormatError.self) {
       _ = try Pool.open(&cluster.memories[0], hashSeed: nil)

@@ -16,6 +16,15 @@ private func run<M: SharedMemory & ~Copyable, O: Operation>(
   return nil
 }
 
+/// A lock manager that rules.
+private func found<M: SharedMemory & ~Copyable>(
+  _ memory: inout M, _ geometry: PoolGeometry
+) -> LockManager {
+  var manager = LockManager(geometry, pollNanoseconds: 1000)
+  while !manager.isRuling { _ = manager.step(&memory) }
+  return manager
+}
+
 private func hash(_ number: Int) -> BlockHash {
   BlockHash(
     hi: UInt64(number) &* 0x9E37_79B9_7F4A_7C15, lo: UInt64(number) &* 0xD6E8_FEB8_6659_FD93)
@@ -27,7 +36,8 @@ private func exercise<M: SharedMemory & ~Copyable>(
 ) -> [Int] {
   Pool.format(&memory, geometry, hashSeed: 1)
   var client = StoreClient(geometry, node: 0, pollNanoseconds: 1000)
-  var manager = LockManager(geometry, pollNanoseconds: 1000)
+  var manager = found(&memory, geometry)
+  _ = Join().run(on: &memory, &client) { _ in }
   var seen: [Int] = []
   for round in 0..<6 {
     let hashes = (0..<16).map { hash(round * 16 + $0 + 1) }
@@ -87,7 +97,9 @@ private func exercise<M: SharedMemory & ~Copyable>(
   Pool.format(&memory, geometry, hashSeed: 1)
   var owner = StoreClient(geometry, node: 0, pollNanoseconds: 1000)
   var reader = StoreClient(geometry, node: 1, pollNanoseconds: 1000)
-  var manager = LockManager(geometry, pollNanoseconds: 1000)
+  var manager = found(&memory, geometry)
+  _ = Join().run(on: &memory, &owner) { _ in }
+  _ = Join().run(on: &other, &reader) { _ in }
   let hashes = (1...16).map { hash($0) }
   let reserved = (run(PutStart(hashes), &memory, &owner, &manager) ?? []).compactMap { outcome in
     if case .reserved(let block) = outcome { block } else { nil }
