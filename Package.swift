@@ -19,6 +19,7 @@ let package = Package(
   targets: [
     // 0: outside
     .target(name: "CCacheLine"),
+    .target(name: "CRobustMutex"),
     .systemLibrary(name: "CGSL", pkgConfig: "gsl", providers: [.apt(["libgsl-dev"])]),
     // 1: ports
     .target(name: "JSONText", swiftSettings: strict),
@@ -62,7 +63,8 @@ let package = Package(
     .testTarget(name: "JSONTextTests", dependencies: ["JSONText"], swiftSettings: strict),
     .testTarget(name: "ReportTests", dependencies: ["Report"], swiftSettings: strict),
     .testTarget(
-      name: "SharedMemoryTests", dependencies: ["SharedMemory"], swiftSettings: strict),
+      name: "SharedMemoryTests", dependencies: ["CCacheLine", "CRobustMutex", "SharedMemory"],
+      swiftSettings: strict),
     .testTarget(
       name: "StoreTests", dependencies: ["PoolBench", "SharedMemory", "TractStore"],
       swiftSettings: strict),
