@@ -75,7 +75,8 @@ public struct LockManager: Hashable {
   private var colleague = Watch()
   /// Time left until a stopped member counts as silenced, by node.
   private var quarantines: [UInt64?]
-  var mutant: Mutant?
+  /// A planted mistake; only checkers set one.
+  package var mutant: Mutant?
 
   /// How long something has not changed.
   private struct Watch: Hashable {

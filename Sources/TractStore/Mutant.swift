@@ -48,8 +48,6 @@ public enum Mutant: String, CaseIterable, Hashable, Sendable {
   case scansBeforeMarking
   /// An evictor does not look at other nodes' pins.
   case evictsPinned
-  /// An evictor looks at hash and line only.
-  case evictsAnothersEntry
   /// Entries are reserved without the shard's lock.
   case reservesUnlocked
   /// Only the first shard of a group is locked.

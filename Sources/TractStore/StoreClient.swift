@@ -48,7 +48,8 @@ public struct StoreClient: Hashable {
 
   var pins: PinTable
   var heap: BlockHeap
-  var mutant: Mutant?
+  /// A planted mistake; only checkers set one.
+  package var mutant: Mutant?
 
   private struct Ticket: Hashable {
     var number: UInt64
@@ -96,6 +97,16 @@ public struct StoreClient: Hashable {
 
   /// Whether a member is known to have been stopped.
   func isDead(_ member: Member) -> Bool { fences[member.node].covers(member) }
+
+  /// Whether this node holds any lock.
+  package var holdsLocks: Bool { boxes.contains { $0.kind == .hold } }
+
+  /// Which locks this node holds, by number.
+  package var heldLocks: [Bool] {
+    var held = Array(repeating: false, count: geometry.locks)
+    for box in boxes where box.kind == .hold { for lock in box.locks { held[Int(lock)] = true } }
+    return held
+  }
 
   // MARK: The node's own tier of locks
 
