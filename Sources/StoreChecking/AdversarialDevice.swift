@@ -15,6 +15,8 @@ public struct Adversity: Hashable, Sendable {
   public var earlyWrites = 0
   /// Posted writes that arrive, when nobody waits for them.
   public var deliveries = 0
+  /// Steps that are interrupted for steps of other hosts: what a step does takes time.
+  public var preemptions = 0
   /// What the fabric and the hosts really are.
   public var isPosted = false
   public var hasDDIO = false
@@ -147,8 +149,20 @@ public final class AdversarialDevice {
       drainOne(host, dice)
       return
     }
+    bound += a.preemptions
+    if roll < bound {
+      onPreempt?()
+      return
+    }
     bound += a.deliveries
     if roll < bound { deliverOne(Int((dice >> 16) % UInt64(hosts.count)), dice >> 32) }
+  }
+
+  /// Time passes; whether the host has lived through it.
+  private func isAlive(_ host: Int) -> Bool {
+    guard !hosts[host].isDead else { return false }
+    disturb(host)
+    return !hosts[host].isDead
   }
 
   private func drainOne(_ host: Int, _ dice: UInt64) {
@@ -242,8 +256,7 @@ public final class AdversarialDevice {
   }
 
   func store(_ host: Int, _ value: UInt64, _ address: Address) {
-    guard let index = index(address, host), !hosts[host].isDead else { return }
-    disturb(host)
+    guard let index = index(address, host), isAlive(host) else { return }
     let slot = find(host, index) ?? fill(host, index)
     hosts[host].copies[slot][Int(address.offset >> 3 & 7)] = value
     if !hosts[host].modified[slot] {
@@ -256,15 +269,13 @@ public final class AdversarialDevice {
   func flush(_ host: Int, _ line: Address) {
     var line = line
     if sabotage == .flushesTheWrongLine { line.offset += Line64.bytes }
-    guard let index = index(line, host), !hosts[host].isDead else { return }
+    guard let index = index(line, host), isAlive(host) else { return }
     if skipsFlush(index, host) { return }
-    disturb(host)
     hosts[host].flushes.append(index)
   }
 
   func fence(_ host: Int) {
-    guard !hosts[host].isDead, sabotage != .omitsFences else { return }
-    disturb(host)
+    guard isAlive(host), sabotage != .omitsFences else { return }
     for index in hosts[host].flushes { drop(host, index) }
     hosts[host].flushes.removeAll(keepingCapacity: true)
     for store in hosts[host].stores { leave(host, store) }
@@ -272,8 +283,7 @@ public final class AdversarialDevice {
   }
 
   func storeLine(_ host: Int, _ line: Line64, _ address: Address) {
-    guard let index = index(address, host), !hosts[host].isDead else { return }
-    disturb(host)
+    guard let index = index(address, host), isAlive(host) else { return }
     if let slot = find(host, index) {
       if hosts[host].modified[slot] { hosts[host].modifiedCount -= 1 }
       hosts[host].tags[slot] = -1
@@ -299,6 +309,9 @@ public final class AdversarialDevice {
 
   /// What to do at the armed crash point.
   var onReach: ((Int, CrashPoint) -> Void)?
+
+  /// Lets other hosts go on in the middle of a step.
+  var onPreempt: (() -> Void)?
 
   func forgetReached() { reached = nil }
 

@@ -64,6 +64,8 @@ public struct SimulationOptions: Hashable, Sendable, CustomStringConvertible {
   public var leaves = 0
   /// Whether only half of the suspects can be stopped at the first attempt.
   public var fencingFails = false
+  /// Polls for a lock before giving up; 0 never.
+  public var patience = 0
   public var crash: CrashPlan?
 
   public init() {}
@@ -86,6 +88,7 @@ public struct SimulationOptions: Hashable, Sendable, CustomStringConvertible {
     if chance() { adversity.prefetches = pick(1...400) }
     if chance() { adversity.earlyWrites = pick(1...800) }
     adversity.deliveries = pick(1...400)
+    if random.next() % 3 != 0 { adversity.preemptions = pick(1...200) }
     adversity.isPosted = chance()
     adversity.hasDDIO = chance()
     adversity.hasLineStore = chance()
@@ -97,6 +100,7 @@ public struct SimulationOptions: Hashable, Sendable, CustomStringConvertible {
     if random.next() & 7 == 0 { poison = pick(10...60) }
     if chance() { leaves = pick(5...40) }
     fencingFails = random.next() & 3 == 0
+    if chance() { patience = pick(1...60) }
     let plans = CrashPlan.all
     crash = plans[Int(seed % UInt64(plans.count))]
   }
@@ -108,6 +112,7 @@ public struct SimulationOptions: Hashable, Sendable, CustomStringConvertible {
       "shards=\(shards)", "window=\(window)", "boxes=\(boxes)", "hashes=\(hashes)",
       "steps=\(steps)", "scheduling=\(scheduling.rawValue)", "evictions=\(a.evictions)",
       "prefetches=\(a.prefetches)", "early=\(a.earlyWrites)", "deliveries=\(a.deliveries)",
+      "preemptions=\(a.preemptions)", "patience=\(patience)",
       "posted=\(a.isPosted)", "ddio=\(a.hasDDIO)", "linestore=\(a.hasLineStore)", "kills=\(kills)",
       "hostkills=\(hostKills)", "pauses=\(pauses)", "managerkills=\(managerKills)",
       "managerpauses=\(managerPauses)", "poison=\(poison)", "leaves=\(leaves)",
@@ -136,6 +141,7 @@ public struct SimulationOptions: Hashable, Sendable, CustomStringConvertible {
       "early": \.adversity.earlyWrites, "deliveries": \.adversity.deliveries, "kills": \.kills,
       "hostkills": \.hostKills, "pauses": \.pauses, "managerkills": \.managerKills,
       "managerpauses": \.managerPauses, "poison": \.poison, "leaves": \.leaves,
+      "preemptions": \.adversity.preemptions, "patience": \.patience,
     ]
     let flags: [String: WritableKeyPath<SimulationOptions, Bool>] = [
       "posted": \.adversity.isPosted, "ddio": \.adversity.hasDDIO,

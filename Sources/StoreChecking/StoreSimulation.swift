@@ -53,9 +53,13 @@ public final class StoreSimulation {
   /// Root values known to be set, by node.
   private var rootValues: [UInt64]
   private var crashArmed = false
+  /// Hosts in the middle of a step.
+  private var busy: Set<Int> = []
+  /// What stands for a node's client while a step has it.
+  private var spareClients: [StoreClient] = []
 
   static let lease: UInt64 = 640
-  static let quarantine: UInt64 = 400
+  static let quarantine: UInt64 = 640
   private static let wait: UInt64 = 6
 
   // MARK: Actors
@@ -105,6 +109,10 @@ public final class StoreSimulation {
     var returnsAt: UInt64 = 0
     /// Rises with each life, so that transfers know whose they are.
     var life = 0
+    /// Whom others know the node as: the latest incarnation it has taken.
+    var member: Member
+    /// Locks it held after its last step.
+    var held: [Bool] = []
     var hasPool: Bool {
       switch mode {
       case .up, .draining: true
@@ -134,6 +142,8 @@ public final class StoreSimulation {
     var stamp: UInt64
     /// When the engine stops for certain, set once its process has died.
     var deadline = UInt64.max
+    /// Not before.
+    var due: UInt64
   }
 
   public init(
@@ -162,7 +172,8 @@ public final class StoreSimulation {
         Node(
           client: StoreClient(geometry, node: node, pollNanoseconds: Self.wait),
           memory: AdversarialMemory(device, host: node),
-          actors: Array(repeating: Actor(), count: options.tasksPerNode)))
+          actors: Array(repeating: Actor(), count: options.tasksPerNode),
+          member: Member(node: node, incarnation: 0)))
       nodes[node].returnsAt = UInt64(node) * 40
     }
     for seat in 0..<2 {
@@ -173,6 +184,8 @@ public final class StoreSimulation {
     Pool.format(&nodes[0].memory, geometry, hashSeed: seed)
     device.quiesce()
     (device.isCalm, device.isFormatting) = (false, false)
+    spareClients = nodes.map(\.client)
+    device.onPreempt = { [unowned self] in preempt() }
     device.onReach = { [unowned self] host, point in crashReached(host, point) }
     reprioritise()
   }
@@ -221,6 +234,15 @@ public final class StoreSimulation {
     checkLocks()
   }
 
+  /// Other hosts go on in the middle of a step: mostly for a few steps, sometimes for so long that
+  /// whoever is interrupted is taken for dead.
+  private func preempt() {
+    guard !isHealing, busy.count == 1 else { return }
+    let dice = schedule.next()
+    let count = dice & 31 == 0 ? dice >> 8 & 1023 : dice >> 8 & 7
+    for _ in 0..<count where isFine { advance() }
+  }
+
   private enum Choice {
     case task(Int, Int)
     case tick(Int)
@@ -234,7 +256,7 @@ public final class StoreSimulation {
 
   private func choose() -> Choice? {
     ready.removeAll(keepingCapacity: true)
-    for node in nodes.indices where nodes[node].pausedUntil <= now {
+    for node in nodes.indices where nodes[node].pausedUntil <= now && !busy.contains(node) {
       switch nodes[node].mode {
       case .down:
         if nodes[node].returnsAt <= now { ready.append((.life(node), nodes[node].tickActor.priority)) }
@@ -263,14 +285,15 @@ public final class StoreSimulation {
       }
     }
     for seat in seats.indices
-    where seats[seat].pausedUntil <= now && seats[seat].wakes <= now
+    where !busy.contains(options.nodes + seat) && seats[seat].pausedUntil <= now
+      && seats[seat].wakes <= now
       && (seats[seat].manager != nil || seats[seat].returnsAt <= now)
     {
       ready.append((.seat(seat), seats[seat].priority))
     }
     if !transfers.isEmpty {
       let index = Int(schedule.next() % UInt64(transfers.count))
-      ready.append((.transfer(index), schedule.next()))
+      if transfers[index].due <= now { ready.append((.transfer(index), schedule.next())) }
     }
     guard !ready.isEmpty else { return nil }
     if options.scheduling == .priorities, !isHealing {
@@ -297,9 +320,24 @@ public final class StoreSimulation {
   private func step<O: TractStore.Operation>(
     _ operation: inout O, _ node: Int
   ) -> (output: O.Output?, wakes: UInt64) {
-    device.hosts[node].held = nodes[node].client.heldLocks
+    device.hosts[node].held =
+      nodes[node].held.isEmpty
+      ? Array(repeating: false, count: geometry.locks) : nodes[node].held
     var memory = nodes[node].memory
-    switch operation.step(&memory, &nodes[node].client) {
+    // Others may take steps in the middle of this one: nobody but this step touches the client.
+    var client = spareClients[node]
+    swap(&client, &nodes[node].client)
+    busy.insert(node)
+    let step = operation.step(&memory, &client)
+    busy.remove(node)
+    // If it was killed meanwhile, a new life has begun with another client.
+    if device.hosts[node].isDead {
+      return (nil, now)
+    }
+    swap(&client, &nodes[node].client)
+    nodes[node].member = nodes[node].client.member
+    nodes[node].held = nodes[node].client.holdsLocks ? nodes[node].client.heldLocks : []
+    switch step {
     case .done(let output): return (output, now)
     case .sync: return (nil, now)
     case .wait: return (nil, now + Self.wait)
@@ -320,8 +358,14 @@ public final class StoreSimulation {
     seats[seat].steppedAt = now
     let before = seats[seat].manager!.epoch
     var memory = seats[seat].memory
-    let step = seats[seat].manager!.step(&memory, elapsed: elapsed)
-    if seats[seat].manager!.epoch != before { result.terms += 1 }
+    var manager = seats[seat].manager!
+    let host = options.nodes + seat
+    busy.insert(host)
+    let step = manager.step(&memory, elapsed: elapsed)
+    busy.remove(host)
+    guard !device.hosts[host].isDead else { return }
+    seats[seat].manager = manager
+    if manager.epoch != before { result.terms += 1 }
     switch step {
     case .sync: seats[seat].wakes = now
     case .wait(let span): seats[seat].wakes = now + min(span, Self.lease / 8)
@@ -336,12 +380,12 @@ public final class StoreSimulation {
       seats[seat].manager!.fenced(suspect, .none)
       return
     }
-    let isItsLife = nodes[node].client.member == suspect.member
+    let isItsLife = nodes[node].member == suspect.member
     if isItsLife, sabotage != .fencesWithoutStopping {
       if case .down = nodes[node].mode {} else { kill(node, host: false) }
     }
     // Another life may have begun meanwhile; the fence of this one is in the pool then.
-    guard isItsLife || nodes[node].client.member.incarnation == 0 else {
+    guard isItsLife || nodes[node].member.incarnation <= suspect.member.incarnation else {
       seats[seat].manager!.fenced(suspect, .silenced)
       return
     }
@@ -355,8 +399,11 @@ public final class StoreSimulation {
       for index in lives.reversed() { transfers.remove(at: index) }
       device.silence(node)
     } else {
-      for index in lives { transfers[index].deadline = now + Self.quarantine / 2 }
-      silencing.append((node, now + Self.quarantine / 2))
+      for index in lives {
+        transfers[index].due = now + faults.next() % (Self.quarantine - 40)
+        transfers[index].deadline = now + Self.quarantine - 40
+      }
+      silencing.append((node, now + Self.quarantine - 40))
     }
     seats[seat].manager!.fenced(
       suspect, silences || sabotage == .silencesRunningDMA ? .silenced : .stopped)
@@ -411,6 +458,8 @@ public final class StoreSimulation {
     case .down:
       nodes[node].client = StoreClient(geometry, node: node, pollNanoseconds: Self.wait)
       nodes[node].client.mutant = mutant
+      nodes[node].client.lockPatience = options.patience > 0 ? options.patience : nil
+      nodes[node].held = []
       nodes[node].life += 1
       nodes[node].actors = nodes[node].actors.map { actor in
         Actor(task: nil, wakes: 0, priority: actor.priority)
@@ -562,7 +611,7 @@ public final class StoreSimulation {
           Transfer(
             node: node, life: nodes[node].life, actor: index, reads: false,
             block: reservation.block, sector: sector,
-            stamp: stamp(reservation.hash, reservation.generation)))
+            stamp: stamp(reservation.hash, reservation.generation), due: due()))
         nodes[node].actors[index].transfersLeft += 1
       }
     }
@@ -582,6 +631,9 @@ public final class StoreSimulation {
       : .publish(PutEnd(reservations, pinning: true), reservations)
   }
 
+  /// When a piece arrives: soon, or after others have done a lot.
+  private func due() -> UInt64 { now + (work.next() & 3 == 0 ? work.next() % 300 : work.next() & 7) }
+
   private func published(_ pinned: [PinnedBlock], _ node: Int, _ index: Int) -> Task? {
     result.published += pinned.count
     return reading(pinned, node, index)
@@ -590,6 +642,11 @@ public final class StoreSimulation {
   private func pinned(
     _ outcomes: [PinOutcome], _ hashes: [BlockHash], _ began: UInt64, _ node: Int, _ index: Int
   ) -> Task? {
+    for (hash, outcome) in zip(hashes, outcomes) {
+      if case .pinned(let block) = outcome, block.hash != hash {
+        fail("node \(node) is given another block than it asked for")
+      }
+    }
     // What somebody has held pinned all the while must have been found.
     for (place, hash) in hashes.enumerated() {
       guard let since = guarded[hash]?.keys.min(), since < began else {
@@ -632,7 +689,7 @@ public final class StoreSimulation {
         transfers.append(
           Transfer(
             node: node, life: nodes[node].life, actor: index, reads: true, block: block.block,
-            sector: sector, stamp: stamp(block.hash, block.generation)))
+            sector: sector, stamp: stamp(block.hash, block.generation), due: due()))
         nodes[node].actors[index].transfersLeft += 1
       }
     }
@@ -739,6 +796,7 @@ public final class StoreSimulation {
     nodes[node].mode = .down
     nodes[node].returnsAt = now + faults.next() % (2 * Self.lease)
     nodes[node].pausedUntil = 0
+    nodes[node].held = []
     transfers.removeAll { $0.node == node && $0.reads && $0.life == nodes[node].life }
     for hash in guarded.keys.sorted(by: { ($0.hi, $0.lo) < ($1.hi, $1.lo) }) {
       for (pin, owner) in guarded[hash]! where owner == UInt64(node) { guarded[hash]![pin] = nil }
@@ -801,9 +859,10 @@ public final class StoreSimulation {
   private func checkLocks() {
     var holders = Array(repeating: -1, count: geometry.locks)
     for node in nodes.indices {
+      // Whoever is in the middle of a step may be giving it back.
+      if busy.contains(node) { continue }
       if case .down = nodes[node].mode { continue }
-      guard nodes[node].client.holdsLocks else { continue }
-      for (lock, isHeld) in nodes[node].client.heldLocks.enumerated() where isHeld {
+      for (lock, isHeld) in nodes[node].held.enumerated() where isHeld {
         if holders[lock] >= 0 {
           fail("I3: nodes \(holders[lock]) and \(node) hold lock \(lock)")
         }
@@ -886,6 +945,7 @@ public final class StoreSimulation {
     guard isFine else { return }
     guard isBack() else { return fail("liveness: one node alone does not recover the rest") }
     var put = PutStart((0..<geometry.blocks).map { BlockHash(hi: UInt64($0), lo: .max - UInt64($0)) })
+    nodes[0].client.lockPatience = nil
     var outcomes: [PutOutcome]?
     while outcomes == nil, result.steps < limit, isFine {
       result.steps += 1

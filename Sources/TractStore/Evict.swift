@@ -52,7 +52,9 @@ struct Evict: Operation {
       return .sync
     case .lock:
       switch lock.acquire(&memory, &client) {
-      case .done: state = client.mutant == .scansBeforeMarking ? .scan : .mark
+      case .done(let isGranted):
+        if !isGranted { return .done(removed) }
+        state = client.mutant == .scansBeforeMarking ? .scan : .mark
       case .sync: break
       case .wait(let nanoseconds): return .wait(nanoseconds: nanoseconds)
       }

@@ -212,6 +212,7 @@ public struct LockManager: Hashable {
     if mutant == .epochsCollide { epoch = (highest / count + 1) * count }
     isActive = false
     table = LockTable(geometry)
+    table.tracksOneHolder = mutant == .inheritsOneHolder
     watches = Array(repeating: Watch(), count: geometry.nodes)
     bumps = Array(repeating: 0, count: geometry.nodes)
     fences = geometry.readFences(&memory)
@@ -235,7 +236,7 @@ public struct LockManager: Hashable {
       return .sync
     }
     if nodes.contains(where: { $0.epoch > epoch }) { return stepDown() }
-    if mutant == .inheritsEarly { read(nodes.indices.filter { !missing.contains($0) }, &memory) }
+    if mutant == .inheritsOneHolder { read(nodes.indices.filter { !missing.contains($0) }, &memory) }
     if let suspect = watch(nodes, only: missing) { return ask(suspect) }
     if sinceDuty >= dutyNanoseconds { beat(&memory) }
     sinceDuty = 0
@@ -350,7 +351,7 @@ public struct LockManager: Hashable {
       guard status.state == .vacant || lives(status, node) else { continue }
       for box in boxes {
         let line = memory.loadLine(geometry.request(node: node, box: box))
-        if let request = LockRequest(line, in: geometry) {
+        if let request = LockRequest(line, in: geometry, mutant: mutant) {
           table.take(request, node: node, box: box)
         }
       }

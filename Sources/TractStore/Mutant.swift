@@ -24,8 +24,8 @@ public enum Mutant: String, CaseIterable, Hashable, Sendable {
   case acknowledgesHeldAsIdle
   /// The acknowledgement is written before what it vouches for.
   case acknowledgesBeforeAdopting
-  /// What nodes hold is read one by one as they acknowledge.
-  case inheritsEarly
+  /// What nodes hold is read one by one as they acknowledge, and one holder a lock remembered.
+  case inheritsOneHolder
   /// Two seats can choose one epoch.
   case epochsCollide
   // Membership

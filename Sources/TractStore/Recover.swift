@@ -57,8 +57,8 @@ public struct Recover: Operation {
   private var report = RecoveryReport()
 
   public init(_ geometry: PoolGeometry) {
-    guarding = LockSet([geometry.recoveryLock])
-    lock = LockSet([geometry.chunkLock])
+    guarding = LockSet([geometry.recoveryLock], isPatient: true)
+    lock = LockSet([geometry.chunkLock], isPatient: true)
   }
 
   public mutating func step<M: SharedMemory & ~Copyable>(
@@ -93,7 +93,7 @@ public struct Recover: Operation {
         return client.mutant == .orphansBeforeScrubbing ? .chunks(0) : .scrubShard(0)
       }
     case .scrubShard(let shard):
-      lock = LockSet([UInt16(shard)])
+      lock = LockSet([UInt16(shard)], isPatient: true)
       state = .scrub(shard: shard, slot: shard * geometry.entriesPerShard)
     case .scrub(let shard, let slot):
       return underLock(UInt16(shard), &memory, &client) { recovery, memory, client in
@@ -132,7 +132,7 @@ public struct Recover: Operation {
     _ body: (inout Recover, inout M, StoreClient) -> State
   ) -> Step<RecoveryReport> {
     if !lock.isHeld {
-      if lock.locks != [wanted] { lock = LockSet([wanted]) }
+      if lock.locks != [wanted] { lock = LockSet([wanted], isPatient: true) }
       switch lock.acquire(&memory, &client) {
       case .done, .sync: return .sync
       case .wait(let nanoseconds): return .wait(nanoseconds: nanoseconds)

@@ -10,7 +10,7 @@ struct StoreCheck: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "store-check",
     abstract: "Tries to break the store: on an adversarial device, and exhaustively.",
-    subcommands: [SimulateCommand.self])
+    subcommands: [SimulateCommand.self, MutantsCommand.self])
 }
 
 struct SimulateCommand: ParsableCommand {
@@ -45,5 +45,20 @@ struct SimulateCommand: ParsableCommand {
       }
     }
     print(total)
+  }
+}
+
+struct MutantsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "mutants", abstract: "Plants each mistake and counts the seeds until it is caught.")
+
+  @Option(help: "Seeds to try for each mistake.") var budget: UInt64 = 2000
+  @Argument(help: "Mistakes; all without.") var names: [String] = []
+
+  func run() throws {
+    for mistake in Mistake.all where names.isEmpty || names.contains("\(mistake)") {
+      let result = hunt(mistake, budget: budget)
+      print("\(mistake)  \(result.caughtBy.map { "seed \($0)" } ?? "NOT CAUGHT")  \(result.violation)")
+    }
   }
 }
