@@ -132,6 +132,17 @@ public struct LockManager: Hashable {
     }
   }
 
+  /// Suspects its colleague at once, rightly or not; for checkers.
+  package mutating func suspectColleague() { state = .campaign }
+
+  /// Whether `suspect` may be called now.
+  package var canSuspect: Bool { state == .scan }
+
+  /// Suspects a node at once, rightly or not; for checkers.
+  package mutating func suspect(_ member: Member) {
+    state = .suspecting(Suspect(member: member, process: ProcessIdentity()))
+  }
+
   /// One step, `elapsed` nanoseconds after the one before.
   public mutating func step<M: SharedMemory & ~Copyable>(
     _ memory: inout M, elapsed: UInt64 = 0

@@ -6,7 +6,7 @@ import SharedMemory
 ///
 /// All locks of a set are granted together: with one grant for each, two nodes could each hold what
 /// the other waits for.
-struct LockSet: Hashable {
+package struct LockSet: Hashable {
   private enum State: Hashable {
     case idle
     case local(ticket: UInt64)
@@ -14,7 +14,7 @@ struct LockSet: Hashable {
     case held
   }
 
-  let locks: [UInt16]
+  package let locks: [UInt16]
   /// Whether the client's patience counts; without, it waits for ever.
   private let isPatient: Bool
   private var state = State.idle
@@ -22,7 +22,7 @@ struct LockSet: Hashable {
   private var polls = 0
 
   /// - Precondition: 1 to `lockSetLimit` distinct locks.
-  init(_ locks: [UInt16], isPatient: Bool = false) {
+  package init(_ locks: [UInt16], isPatient: Bool = false) {
     precondition((1...PoolGeometry.lockSetLimit).contains(locks.count))
     self.locks = locks.sorted()
     self.isPatient = isPatient
@@ -47,10 +47,10 @@ struct LockSet: Hashable {
   }
 
   /// Whether all locks are held.
-  var isHeld: Bool { if case .held = state { true } else { false } }
+  package var isHeld: Bool { if case .held = state { true } else { false } }
 
   /// Steps until granted: `.done(true)`, or `.done(false)` after a withdrawal.
-  mutating func acquire<M: SharedMemory & ~Copyable>(
+  package mutating func acquire<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient
   ) -> Step<Bool> {
     switch state {
@@ -103,7 +103,7 @@ struct LockSet: Hashable {
 
   /// Gives the locks back, or withdraws the request: the sequence number tells the manager which
   /// grant it answers, so a grant that crosses a withdrawal is released with it.
-  mutating func release<M: SharedMemory & ~Copyable>(
+  package mutating func release<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient
   ) {
     memory.reach(.lockReleasing)

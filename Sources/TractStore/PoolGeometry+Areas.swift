@@ -74,6 +74,9 @@ extension PoolGeometry {
     }
   }
 
+  /// A line of the object store that checkers use as a counter under a lock.
+  package func counter(_ lock: UInt16) -> Address { root(Int(lock), side: 0) }
+
   package func entryIndex(_ slot: Int) -> Int { Int(entry(slot).offset / Line64.bytes) }
 
   /// Whether nothing of the dead is left to clear away, by the device's own lines; `whole` also

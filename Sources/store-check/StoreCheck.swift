@@ -10,7 +10,7 @@ struct StoreCheck: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "store-check",
     abstract: "Tries to break the store: on an adversarial device, and exhaustively.",
-    subcommands: [SimulateCommand.self, MutantsCommand.self])
+    subcommands: [SimulateCommand.self, MutantsCommand.self, ExploreCommand.self])
 }
 
 struct SimulateCommand: ParsableCommand {
@@ -59,6 +59,31 @@ struct MutantsCommand: ParsableCommand {
     for mistake in Mistake.all where names.isEmpty || names.contains("\(mistake)") {
       let result = hunt(mistake, budget: budget)
       print("\(mistake)  \(result.caughtBy.map { "seed \($0)" } ?? "NOT CAUGHT")  \(result.violation)")
+    }
+  }
+}
+
+struct ExploreCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "explore", abstract: "Visits every state of small scenarios.")
+
+  @Option(help: "States after which a scenario is given up.") var limit = 3_000_000
+  @Option(help: "A mistake to plant.") var mistake: String?
+  @Argument(help: "Scenarios; all without.") var names: [String] = []
+
+  func run() throws {
+    let mistake = self.mistake.flatMap { Mistake($0) }
+    for scenario in Scenario.all where names.isEmpty || names.contains(scenario.name) {
+      let start = ContinuousClock.now
+      let result = Explorer(scenario, mutant: mistake?.mutant, sabotage: mistake?.sabotage)
+        .run(limit: limit)
+      print(
+        "\(scenario.name)  \(result.states) states, \(result.transitions) transitions, "
+          + (result.isComplete ? "complete" : "not complete") + "  \(ContinuousClock.now - start)")
+      if let violation = result.violation {
+        print("  \(violation)")
+        for line in result.trace { print("    \(line)") }
+      }
     }
   }
 }
