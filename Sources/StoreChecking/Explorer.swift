@@ -56,6 +56,8 @@ struct World: Hashable {
     case recover
     /// Waits until a node is fenced.
     case awaitFence(Int)
+    /// The put before must have got its place.
+    case mustHave
     /// Waits until there is a manager of a later epoch; need never go on.
     case awaitEpoch
     /// Waits until a node has joined.
@@ -441,6 +443,9 @@ public final class Explorer {
     case .tick: world.processes[index].operation = .tick(Tick())
     case .join: world.processes[index].operation = .join(Join())
     case .recover: world.processes[index].operation = .recover(Recover(geometry))
+    case .mustHave:
+      if process.reservations.isEmpty { broken = "node \(process.node) gets no space" }
+      return false
     case .awaitFence, .awaitMember, .awaitEpoch: return false
     }
     return true

@@ -221,7 +221,7 @@ final class ModelDevice {
     }
     if options.tears, process >= 0 {
       // The first words, then others may look, then the rest of the line and of the step.
-      let cut = [8, 1, 4, 7][choose(4)]
+      let cut = [8, 2, 4, 7][choose(4)]
       if cut < 8 {
         var half = book.lines[Int(write.line)]
         let old = book.lines[Int(state.lines[Int(write.index)])]

@@ -81,14 +81,15 @@ public struct Scenario: Sendable {
   /// The same where lines are stored through the cache and flushed, which anybody may see half-way.
   static var lockByFlush: Scenario {
     Scenario(
-      "lock-by-flush",
+      "lock-by-flush", shards: 2, window: 1,
       [
-        Part(name: "node 0", node: 0, script: [.count([0])]),
-        Part(name: "node 1", node: 1, script: [.count([0])]),
+        Part(name: "node 0", node: 0, script: [.count([0]), .count([1])]),
+        Part(name: "node 1", node: 1, script: [.count([1])]),
       ]
     ).with {
       $0.options.hasLineStore = false
       $0.options.tears = true
+      $0.options.readsEarly = false
     }
   }
 
@@ -144,7 +145,7 @@ public struct Scenario: Sendable {
       "fail-over", seats: 2,
       [
         Part(name: "node 0", node: 0, script: [.count([0])]),
-        Part(name: "node 1", node: 1, script: [.count([0])]),
+        Part(name: "node 1", node: 1, script: [.count([0]), .count([0])]),
         Part(name: "node 0's heart", node: 0, script: [.awaitEpoch, .tick]),
         Part(name: "node 1's heart", node: 1, script: [.awaitEpoch, .tick]),
       ]
@@ -246,7 +247,7 @@ public struct Scenario: Sendable {
         Part(name: "the writer", node: 0, script: [.put(1), .publish(1)]),
         Part(
           name: "the survivor", node: 1,
-          script: [.awaitFence(0), .recover, .put(2), .publish(2), .pin(2), .read(2), .unpin]),
+          script: [.awaitFence(0), .recover, .put(2), .mustHave, .publish(2), .pin(2), .read(2), .unpin]),
       ]
     ).with {
       $0.mortal = 0

@@ -136,7 +136,9 @@ struct Evict: Operation {
     memory.writeLines(writes)
   }
 
-  /// E3. An entry before an empty one needs no tomb, as no probe goes on past it.
+  /// E3. An entry before an empty one needs no tomb, as no probe goes on past it. Of a run only the
+  /// last becomes empty at once: if this host died while the lines are on their way, in any order,
+  /// an entry further on could stay behind an empty line.
   private mutating func decide<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient
   ) {
@@ -147,7 +149,6 @@ struct Evict: Operation {
         PinTable.word(block: marked.victim.block, generation: marked.victim.generation))
     }
     let kept = marked.filter { isPinned($0) }
-    // From the last slot to the first: a run of victims before an empty line all become empty.
     let gone = marked.filter { !isPinned($0) }.sorted { $0.victim.slot > $1.victim.slot }
     write(.ready, kept, &memory, geometry)
     // Somebody is reading them: a second chance, or they would be tried again every time.
@@ -159,7 +160,8 @@ struct Evict: Operation {
       let slot = marked.victim.slot
       let next = geometry.next(after: slot)
       let isLast =
-        next == emptied || client.mutant == .deletesWithoutTomb
+        client.mutant == .emptiesRunsAtOnce && next == emptied
+        || client.mutant == .deletesWithoutTomb
         || IndexEntry(memory.loadLine(geometry.entry(next)), in: geometry)?.state == .empty
       if isLast {
         emptied = slot

@@ -54,6 +54,8 @@ public enum Mutant: String, CaseIterable, Hashable, Sendable {
   case locksOneShardOfMany
   /// A deleted entry becomes empty though probes must go on past it.
   case deletesWithoutTomb
+  /// All of a run of deleted entries become empty at once, in any order.
+  case emptiesRunsAtOnce
   /// READY is written before the payload is settled at the device.
   case publishesUnsettled
   /// Half of the hash is compared.

@@ -67,7 +67,7 @@ extension PoolGeometry {
   }
 
   /// Whether the index holds a hash READY, or about to be READY again or not.
-  package func mentions(_ hash: BlockHash, in lines: [Line64]) -> Bool {
+  package func mentions(_ hash: BlockHash, in lines: UnsafeMutableBufferPointer<Line64>) -> Bool {
     (0..<entries).contains { slot in
       guard let entry = IndexEntry(lines[entryIndex(slot)], in: self) else { return false }
       return entry.hash == hash && (entry.state == .ready || entry.state == .evicting)
@@ -81,7 +81,7 @@ extension PoolGeometry {
 
   /// Whether nothing of the dead is left to clear away, by the device's own lines; `whole` also
   /// asks that quarantines are over.
-  package func isRecovered(_ lines: [Line64], whole: Bool = false) -> Bool {
+  package func isRecovered(_ lines: UnsafeMutableBufferPointer<Line64>, whole: Bool = false) -> Bool {
     func line(_ address: Address) -> Line64 { lines[Int(address.offset / Line64.bytes)] }
     return (0..<nodes).allSatisfy { node in
       let fence = (0..<seats).map { Fence(line(self.fence(seat: $0, node: node))) }
