@@ -16,6 +16,8 @@ public enum ManagerStep: Hashable, Sendable {
 public struct Suspect: Hashable, Sendable {
   public var member: Member
   public var process: ProcessIdentity
+  /// Whether the member's line was whole. In a torn one the process may be that of an earlier life.
+  public var isCertain = true
 }
 
 /// Grants lock sets in order of arrival, as the step machine of one seat; the highest epoch rules.
@@ -302,7 +304,8 @@ public struct LockManager: Hashable {
         after: sinceDuty, lease: leaseNanoseconds)
       if watches[node].silence >= leaseNanoseconds, suspect == nil {
         suspect = Suspect(
-          member: Member(node: node, incarnation: status.incarnation), process: status.process)
+          member: Member(node: node, incarnation: status.incarnation), process: status.process,
+          isCertain: status.isWhole)
       }
     }
     return suspect
