@@ -4,6 +4,7 @@
 #include "CProcess.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -21,3 +22,11 @@ int process_wait(int process, int milliseconds) {
 }
 
 int process_end_with_parent(int signal) { return prctl(PR_SET_PDEATHSIG, signal); }
+
+int process_pin(int index) {
+  long count = sysconf(_SC_NPROCESSORS_ONLN);
+  cpu_set_t processors;
+  CPU_ZERO(&processors);
+  CPU_SET(index % (count > 0 && count < CPU_SETSIZE ? count : 1), &processors);
+  return sched_setaffinity(0, sizeof processors, &processors);
+}

@@ -1,6 +1,7 @@
 // Locks that several processes want, and one that nobody else wants: the store's and a coherent
 // mutex.
 
+import CProcess
 import CRobustMutex
 import Glibc
 import JSONText
@@ -61,6 +62,9 @@ public enum Contention {
     _ kind: Kind, _ memory: consuming MappedMemory, _ geometry: PoolGeometry, node: Int,
     mutexPath: String, process: ProcessIdentity, say: (JSONValue) -> Void
   ) throws {
+    // On different processors where there are as many: on one, they would take turns and never
+    // contend.
+    _ = process_pin(Int32(node))
     var node = try PoolNode(
       FaultyMemory(memory), geometry, node: node, leaseNanoseconds: MicroBench.lease,
       patience: 20, process: process)

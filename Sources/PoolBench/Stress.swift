@@ -32,6 +32,7 @@ public struct Stress {
     var startAt: UInt64? = 0
     /// When the last life was killed or paused for good; nil once the next has joined.
     var lostAt: UInt64?
+    var pausedAt: UInt64?
     var resumeAt: UInt64?
     var isFencingExpected = false
     var hasLeft = false
@@ -100,7 +101,7 @@ public struct Stress {
     let first = [0, 60, 80, 90, 95]
     let kind = faults < first.count ? first[faults] : chance(100)
     faults += 1
-    nextFault = monotonicNanoseconds() + leases(0.5, 3)
+    nextFault = monotonicNanoseconds() + leases(0.25, 2)
     switch kind {
     case ..<45: killNode()
     case ..<70: pauseNode(leases(1.5, 3), isFencingExpected: true)
@@ -139,6 +140,7 @@ public struct Stress {
   private mutating func pauseNode(_ nanoseconds: UInt64, isFencingExpected: Bool) {
     guard let node = victim() else { return }
     nodes[node].child?.send(signal: SIGSTOP)
+    nodes[node].pausedAt = monotonicNanoseconds()
     nodes[node].resumeAt = monotonicNanoseconds() + nanoseconds
     nodes[node].isFencingExpected = isFencingExpected
     if isFencingExpected { report.longPauses += 1 } else { report.shortPauses += 1 }
@@ -170,6 +172,7 @@ public struct Stress {
         if let resume = nodes[node].resumeAt, now >= resume || isEnding {
           child.send(signal: SIGCONT)
           nodes[node].resumeAt = nil
+          nodes[node].pausedAt = nil
         }
         for line in child.poll() { hear(line, from: node) }
         if let end = child.end { bury(node, end) }
@@ -234,7 +237,7 @@ public struct Stress {
       if nodes[node].lostAt == nil {
         if nodes[node].isFencingExpected { report.fenced += 1 } else { report.starved += 1 }
       }
-      next.lostAt = nodes[node].lostAt ?? now
+      next.lostAt = nodes[node].lostAt ?? nodes[node].pausedAt ?? now
     }
     nodes[node] = next
   }
@@ -258,8 +261,7 @@ public struct Stress {
       sleep(nanoseconds: 2_000_000)
     }
     // One more life looks at everything.
-    let check = try Child(
-      workerArguments(0, nil) + ["--check"])
+    let check = try Child(workerArguments(0, nil) + ["--check"])
     check.closeInput()
     while check.end == nil {
       for line in check.poll() {

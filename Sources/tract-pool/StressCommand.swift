@@ -98,8 +98,7 @@ struct StressCommand: ParsableCommand {
       Swift.print(JSONValue.object(members).text(indented: true))
     case .table:
       for (key, value) in figures {
-        Swift.print(
-          key + String(repeating: " ", count: max(1, 34 - key.count)) + value.text(indented: false))
+        Swift.print(key.padded(to: 34) + value.text(indented: false))
       }
       for problem in report.failures { Swift.print("problem: \(problem)") }
     }

@@ -16,4 +16,7 @@ int process_wait(int process, int milliseconds);
 /// The calling process gets `signal` when its parent ends; 0, or -1 with errno.
 int process_end_with_parent(int signal);
 
+/// Binds the calling thread to one processor, counting from 0 and round; 0, or -1 with errno.
+int process_pin(int index);
+
 #endif
