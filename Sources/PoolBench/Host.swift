@@ -78,7 +78,8 @@ public func sleep(nanoseconds: UInt64) {
 public struct Patience {
   private var waits = 0
   private static var yields: Int { 64 }
-  private static var nap: UInt64 { 20_000 }
+  /// Longer, the longer nothing has happened.
+  private static var naps: (least: UInt64, most: UInt64) { (20_000, 200_000) }
 
   public init() {}
 
@@ -87,6 +88,10 @@ public struct Patience {
 
   public mutating func wait() {
     waits += 1
-    if waits <= Self.yields { sched_yield() } else { sleep(nanoseconds: Self.nap) }
+    if waits <= Self.yields {
+      sched_yield()
+    } else {
+      sleep(nanoseconds: min(UInt64(waits / 1024 + 1) * Self.naps.least, Self.naps.most))
+    }
   }
 }

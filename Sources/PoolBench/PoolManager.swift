@@ -40,7 +40,8 @@ public struct PoolManager: ~Copyable {
       process: process)
   }
 
-  /// Manages until `isEnding`, which is asked about every millisecond at least while it waits.
+  /// Manages until `isEnding`, which is asked about every millisecond at least while it waits; then
+  /// resigns.
   public mutating func run(
     until isEnding: () throws -> Bool, tell: (Event) -> Void
   ) rethrows {
@@ -50,7 +51,7 @@ public struct PoolManager: ~Copyable {
       let now = monotonicNanoseconds()
       if now - asked > 1_000_000 {
         asked = now
-        if try isEnding() { return }
+        if try isEnding() { break }
       }
       let elapsed = now - last
       last = now
@@ -70,5 +71,6 @@ public struct PoolManager: ~Copyable {
         tell(wasRuling ? .rules(epoch: manager.epoch) : .deposed)
       }
     }
+    manager.resign(&memory)
   }
 }

@@ -35,7 +35,7 @@ public struct Worker: ~Copyable {
   private let load: BenchLoad
   private var random: SplitMix64
   private var payload: [UInt64]
-  private let begin = monotonicNanoseconds()
+  private var begin: UInt64 = 0
   private var lookups: [Double] = []
   private var puts: [Double] = []
   private var requests = 0
@@ -53,10 +53,14 @@ public struct Worker: ~Copyable {
     self.node = node
   }
 
+  /// Waits until there is a lock manager, for at most as long as for any operation.
+  public mutating func awaitManager() throws(NodeFailure) { try node.run(LockPassage(0)) }
+
   /// Serves requests until `isEnding` and hands over what has happened so far after each.
   public mutating func work(
     until isEnding: () -> Bool, tell: (borrowing Worker) -> Void
   ) throws(NodeFailure) {
+    begin = monotonicNanoseconds()
     while !isEnding() {
       try node.attend()
       try serve(prompt: Int(random.next() % UInt64(load.prompts)))

@@ -24,7 +24,7 @@ public struct MappedMemory: ~Copyable, SharedMemory {
     if exclusively, flock(file, LOCK_EX | LOCK_NB) != 0 {
       close(file)
       throw PoolError(
-        .open, path: path, reason: "another process has it for itself",
+        .open, path: path, reason: "another process uses it",
         remedy: "wait until it has ended")
     }
     do {

@@ -261,6 +261,14 @@ public struct LockManager: Hashable {
     return .wait(nanoseconds: dutyNanoseconds)
   }
 
+  /// Gives the office up, so that the next manager need not wait until this one has been silent for
+  /// a lease; the last step of all.
+  public mutating func resign<M: SharedMemory & ~Copyable>(_ memory: inout M) {
+    guard epoch > 0 else { return }
+    let status = SeatStatus(.vacant, epoch: epoch, heartbeat: heartbeat + 1, process: process)
+    memory.writeLine(status.line, at: geometry.seat(seat))
+  }
+
   /// Writes this seat's line.
   private mutating func beat<M: SharedMemory & ~Copyable>(_ memory: inout M) {
     heartbeat += 1

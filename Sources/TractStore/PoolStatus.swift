@@ -50,10 +50,10 @@ public struct PoolStatus: Hashable, Sendable {
   public var nodes: [Node]
   public var seats: [SeatStatus]
 
-  /// The seat whose epoch rules; nil before the first manager.
+  /// The seat whose epoch rules; nil before the first manager and after one has resigned.
   public var rulingSeat: Int? {
     let ruler = seats.indices.max { seats[$0].epoch < seats[$1].epoch }
-    return ruler.flatMap { seats[$0].epoch > 0 ? $0 : nil }
+    return ruler.flatMap { seats[$0].state == .vacant ? nil : $0 }
   }
 
   /// - Complexity: O(nodes × seats) line reads.

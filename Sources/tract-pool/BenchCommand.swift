@@ -78,6 +78,16 @@ struct BenchCommand: ParsableCommand {
     }
   }
 
+  /// Lets a process come to its end, so that the next lock manager need not wait for its silence.
+  private func end(_ manager: Child) {
+    manager.closeInput()
+    for _ in 0..<1000 where manager.end == nil {
+      _ = manager.poll()
+      sleep(nanoseconds: 1_000_000)
+    }
+    manager.stop()
+  }
+
   /// Runs workers and a lock manager until all workers have ended; their results in order.
   private func work(_ geometry: PoolGeometry) throws -> [JSONNode] {
     let workers = try (0..<processes).map { node in
@@ -117,6 +127,7 @@ struct BenchCommand: ParsableCommand {
         throw Exit.fail(Exit.unavailable, "workers still run after \(seconds + timeout + 5) s")
       }
     }
+    end(manager)
     return try results.enumerated().map { node, result in
       guard let result else {
         throw Exit.fail(Exit.unavailable, "worker \(node) has not told its result")
@@ -172,11 +183,10 @@ struct BenchCommand: ParsableCommand {
           }
         }
       }
-      manager.stop()
+      end(manager)
       let alone = Contention.measureAlone(memory, geometry)
       rows.insert(contentsOf: alone, at: 0)
       if alone.isEmpty { skipped.append("passages in one thread: a node has not left") }
-      withExtendedLifetime(manager) {}
       _ = shared.pass()
     } catch {
       throw Exit.fail(Exit.unavailable, "\(error)")

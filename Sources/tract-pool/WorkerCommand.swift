@@ -73,6 +73,7 @@ struct WorkerCommand: ParsableCommand {
   }
 
   private func work(_ worker: inout Worker) throws(NodeFailure) {
+    if seconds != nil { try worker.awaitManager() }
     let end = seconds.map { monotonicNanoseconds() + UInt64($0 * 1e9) }
     var toldAt: UInt64 = 0
     var toldCorrupt = 0
