@@ -35,8 +35,10 @@ public struct Fencer: Sendable {
   /// Kills a process of this host. Its caches are coherent with everybody's on this host and its
   /// payload is written by itself, so with its last thread it is silenced.
   private func stop(_ identity: ProcessIdentity) -> Fencing {
-    guard identity.process != own.process, let pid = pid_t(exactly: identity.process) else {
-      return .none
+    guard let pid = pid_t(exactly: identity.process) else { return .none }
+    // Whose number this process has come to bear is gone; itself it does not stop.
+    if identity.process == own.process {
+      return identity.started == own.started ? .none : .silenced
     }
     // From here on the number cannot come to mean another process unnoticed.
     let process = process_open(pid)

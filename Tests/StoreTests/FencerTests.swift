@@ -54,6 +54,9 @@ import Testing
     let fencer = Fencer(own, command: nil)
     #expect(fencer.fence(suspect(earlier), isPartTaken: false) == .silenced)
     #expect(process.isRunning)
+    var before = own
+    before.started -= 1
+    #expect(fencer.fence(suspect(before), isPartTaken: false) == .silenced, "its own number")
   }
 
   @Test func withoutProofTheAnswerIsNone() throws {
