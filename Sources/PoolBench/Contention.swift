@@ -198,14 +198,14 @@ public enum Contention {
     pass(&manager, &client, &memory)
     memory.isRecording = false
     let trace = memory.trace
+    // It ends with what the lines hold already.
+    let alone = time { trace.replay(on: &memory.mapped) }
     var leave = Leave(geometry)
     while true {
       if case .done = leave.step(&memory, &client) { break }
       settle(&manager, &memory)
     }
-    // After everybody has left: what is repeated is what the lines hold for good anyway, except
-    // that doorbells and requests are those of a life that is over.
-    let alone = time { trace.replay(on: &memory.mapped) }
+    manager.resign(&memory)
     return [
       Timing("lock passage, node and manager stepped by one thread", whole),
       Timing("  its line operations alone (\(trace.summary))", alone),

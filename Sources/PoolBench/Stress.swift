@@ -215,7 +215,7 @@ public struct Stress {
       if case .string(let name) = place { report.crashPoints.insert(name) }
     } else if said["left"] != nil {
       nodes[node].hasLeft = true
-    } else if let failure = said["failure"]?.value {
+    } else if case .string(let failure)? = said["failure"]?.value {
       report.failures.append("node \(node): \(failure)")
     } else {
       nodes[node].counts = said
@@ -270,7 +270,9 @@ public struct Stress {
           report.stuckLocks = Int(stuck)
           report.add(said)
         }
-        if let failure = said["failure"]?.value { report.failures.append("check: \(failure)") }
+        if case .string(let failure)? = said["failure"]?.value {
+          report.failures.append("check: \(failure)")
+        }
       }
       guard monotonicNanoseconds() < deadline else { break }
       try look()
