@@ -117,3 +117,7 @@ public func inputHasEnded() -> Bool {
 
 /// This process is killed when its parent ends.
 public func endWithParent() { _ = process_end_with_parent(SIGKILL) }
+
+/// Binds this process to one processor, counting round: on different processors, processes wait for
+/// each other, on one they take turns.
+public func pin(toProcessor index: Int) { _ = process_pin(Int32(index)) }

@@ -1,7 +1,6 @@
 // Locks that several processes want, and one that nobody else wants: the store's and a coherent
 // mutex.
 
-import CProcess
 import CRobustMutex
 import Glibc
 import JSONText
@@ -62,9 +61,7 @@ public enum Contention {
     _ kind: Kind, _ memory: consuming MappedMemory, _ geometry: PoolGeometry, node: Int,
     mutexPath: String, process: ProcessIdentity, say: (JSONValue) -> Void
   ) throws {
-    // On different processors where there are as many: on one, they would take turns and never
-    // contend.
-    _ = process_pin(Int32(node))
+    pin(toProcessor: node)
     var node = try PoolNode(
       FaultyMemory(memory), geometry, node: node, leaseNanoseconds: MicroBench.lease,
       patience: 20, process: process)
@@ -157,11 +154,13 @@ public enum Contention {
   }
 
   /// One thread steps node and manager, so that nothing is waited for: what a passage costs beyond
-  /// its line operations, which are recorded and repeated alone. Nobody else may be there.
+  /// its line operations, which are recorded (in a second mapping) and repeated alone. Nobody else
+  /// may be there.
   public static func measureAlone(
-    _ memory: consuming MappedMemory, _ geometry: PoolGeometry
+    _ memory: consuming MappedMemory, _ second: consuming MappedMemory, _ geometry: PoolGeometry
   ) -> [Timing] {
-    var memory = TracedMemory(memory)
+    var memory = FaultyMemory(memory)
+    var traced = TracedMemory(second)
     var manager = LockManager(
       geometry, pollNanoseconds: 1000, leaseNanoseconds: MicroBench.lease)
     var client = StoreClient(geometry, node: 0, pollNanoseconds: 1000)
@@ -171,11 +170,11 @@ public enum Contention {
     }
     guard manager.isRuling else { return [] }
     _ = Join().run(on: &memory, &client) { _ in }
-    func settle(_ manager: inout LockManager, _ memory: inout TracedMemory) {
+    func settle<M: SharedMemory & ~Copyable>(_ manager: inout LockManager, _ memory: inout M) {
       while case .sync = manager.step(&memory) {}
     }
-    func pass(
-      _ manager: inout LockManager, _ client: inout StoreClient, _ memory: inout TracedMemory
+    func pass<M: SharedMemory & ~Copyable>(
+      _ manager: inout LockManager, _ client: inout StoreClient, _ memory: inout M
     ) {
       var passage = LockPassage(0)
       while true {
@@ -194,12 +193,11 @@ public enum Contention {
     settle(&manager, &memory)
     pass(&manager, &client, &memory)
     let whole = time { pass(&manager, &client, &memory) }
-    memory.isRecording = true
-    pass(&manager, &client, &memory)
-    memory.isRecording = false
-    let trace = memory.trace
+    traced.isRecording = true
+    pass(&manager, &client, &traced)
+    let trace = traced.trace
     // It ends with what the lines hold already.
-    let alone = time { trace.replay(on: &memory.mapped) }
+    let alone = time { trace.replay(on: &traced.mapped) }
     var leave = Leave(geometry)
     while true {
       if case .done = leave.step(&memory, &client) { break }

@@ -51,15 +51,17 @@ public struct MicroBench: ~Copyable {
       process: process)
   }
 
-  /// Measures and leaves. `echo` starts a process that answers as a manager would, with lines in
-  /// the given place.
-  public mutating func run(echo: (Address) throws -> Child) throws {
+  /// Measures and leaves. `echo` starts a process that answers as the manager would, with lines in
+  /// the given place; the manager is paused meanwhile, as both are on one processor and this
+  /// process on another.
+  public mutating func run(manager: Child, echo: (Address) throws -> Child) throws {
+    pin(toProcessor: 0)
     try node.run(LockPassage(0))
     try time("lock passage, uncontended, manager in another process", 200) { node in
       try node.run(LockPassage(0))
     }
     if case .reserved(let scratch)? = try node.run(PutStart([hash()])).first {
-      try measureLines(geometry.payload(block: scratch.block), echo)
+      try measureLines(geometry.payload(block: scratch.block), manager, echo)
       try measurePayload(scratch)
       try node.run(PutRevoke([scratch]))
     }
@@ -74,8 +76,10 @@ public struct MicroBench: ~Copyable {
 
   /// - Parameter place: payload of a block that nobody else uses.
   private mutating func measureLines(
-    _ place: Address, _ echo: (Address) throws -> Child
+    _ place: Address, _ manager: Child, _ echo: (Address) throws -> Child
   ) throws {
+    manager.send(signal: SIGSTOP)
+    defer { manager.send(signal: SIGCONT) }
     try time("write a line and publish it", 1000) { node in
       node.memory.writeLine(Line64(1, 2, 3, 4, 5, 6, 7, 8), at: place)
     }

@@ -166,11 +166,11 @@ struct BenchCommand: ParsableCommand {
     var skipped: [String]
     do {
       let shared = try SharedMutex(mutex, creating: true)
-      let manager = try child(["manager", path, "--supervised"])
+      let manager = try child(["manager", path, "--supervised", "--pin", "1"])
       var bench = try MicroBench(
         try MappedMemory(opening: path), geometry, process: try currentProcess(),
         patience: timeout)
-      try bench.run { place in
+      try bench.run(manager: manager) { place in
         try Child(["contender"] + base + ["--echo", "\(place.offset)"])
       }
       rows = bench.measurements
@@ -184,7 +184,8 @@ struct BenchCommand: ParsableCommand {
         }
       }
       end(manager)
-      let alone = Contention.measureAlone(memory, geometry)
+      let alone = Contention.measureAlone(
+        memory, try MappedMemory(opening: path), geometry)
       rows.insert(contentsOf: alone, at: 0)
       if alone.isEmpty { skipped.append("passages in one thread: a node has not left") }
       _ = shared.pass()
@@ -227,6 +228,7 @@ struct ContenderCommand: ParsableCommand {
     var pool = try OpenPool(path, exclusively: false)
     let geometry = pool.geometry
     if let echo {
+      pin(toProcessor: 1)
       Echo(Address(echo), geometry).answer(&pool.memory)
       return
     }

@@ -41,6 +41,7 @@ struct ManagerCommand: ParsableCommand {
   /// For `stress` and `bench`: ends with standard input.
   @Flag(help: .hidden) var supervised = false
   @Option(help: .hidden) var dieAfter: Int?
+  @Option(help: .hidden) var pin: Int?
 
   func run() throws {
     let pool = try OpenPool(path, exclusively: false)
@@ -57,6 +58,7 @@ struct ManagerCommand: ParsableCommand {
       throw Exit.fail(
         Exit.unavailable, "\(path): seat \(seat) has a manager on this host; choose another --seat")
     }
+    if let pin { PoolBench.pin(toProcessor: pin) }
     let process = try currentProcess()
     // Pending signals are looked for between two steps, so that none interrupts one.
     var signals = sigset_t()
