@@ -19,6 +19,7 @@ let package = Package(
   targets: [
     // 0: outside
     .target(name: "CCacheLine"),
+    .target(name: "CProcess"),
     .target(name: "CRobustMutex"),
     .systemLibrary(name: "CGSL", pkgConfig: "gsl", providers: [.apt(["libgsl-dev"])]),
     // 1: ports
@@ -27,7 +28,8 @@ let package = Package(
     // 2: the product, and time
     .target(name: "TractStore", dependencies: ["SharedMemory"], swiftSettings: strict),
     .target(
-      name: "PoolBench", dependencies: ["JSONText", "SharedMemory", "TractStore"],
+      name: "PoolBench",
+      dependencies: ["CProcess", "CRobustMutex", "JSONText", "SharedMemory", "TractStore"],
       swiftSettings: strict),
     .target(
       name: "StoreChecking", dependencies: ["PoolBench", "SharedMemory", "TractStore"],

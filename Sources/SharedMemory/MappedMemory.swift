@@ -24,7 +24,7 @@ public struct MappedMemory: ~Copyable, SharedMemory {
     if exclusively, flock(file, LOCK_EX | LOCK_NB) != 0 {
       close(file)
       throw PoolError(
-        .open, path: path, reason: "another process has it for itself",
+        .open, path: path, reason: "another process uses it",
         remedy: "wait until it has ended")
     }
     do {
@@ -78,6 +78,44 @@ public struct MappedMemory: ~Copyable, SharedMemory {
   /// Deletes a file or POSIX shared memory by name; what is mapped stays mapped.
   public static func remove(_ path: String) {
     if let name = sharedMemoryName(path) { shm_unlink(name) } else { unlink(path) }
+  }
+
+  // MARK: Who uses it
+
+  /// Claims the region together with others, so that nobody gets it `exclusively`; false if
+  /// somebody has.
+  public func share() -> Bool { flock(file, LOCK_SH | LOCK_NB) == 0 }
+
+  /// Takes a part that one process of this host can play at a time, until the mapping ends; false
+  /// if another has it.
+  ///
+  /// Parts are numbered locks of the open file (fcntl), beyond all data, so that they bar nobody
+  /// from the data itself. They cover one host and one file, by whatever path it is opened.
+  public func takePart(_ part: Int) -> Bool {
+    var lock = Self.lock(part, F_WRLCK)
+    return fcntl(file, Self.setLock, &lock) == 0
+  }
+
+  /// Gives the part back.
+  public func leavePart(_ part: Int) {
+    var lock = Self.lock(part, F_UNLCK)
+    _ = fcntl(file, Self.setLock, &lock)
+  }
+
+  /// Whether another process of this host has taken the part.
+  public func isPartTaken(_ part: Int) -> Bool {
+    var lock = Self.lock(part, F_WRLCK)
+    return fcntl(file, Self.getLock, &lock) != 0 || lock.l_type != Int16(F_UNLCK)
+  }
+
+  // Open file description locks (Linux 3.15), which fork and other mappings leave alone.
+  private static var getLock: Int32 { 36 }
+  private static var setLock: Int32 { 37 }
+
+  private static func lock(_ part: Int, _ type: Int32) -> Glibc.flock {
+    Glibc.flock(
+      l_type: Int16(type), l_whence: Int16(SEEK_SET), l_start: off_t(1 << 62 + part), l_len: 1,
+      l_pid: 0)
   }
 
   /// The name for `shm_open`, if `path` begins with `shm:`.

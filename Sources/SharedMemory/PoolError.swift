@@ -27,7 +27,7 @@ public struct PoolError: Error, Hashable, Sendable, CustomStringConvertible {
   }
 
   /// From `errno` as the failed call left it.
-  init(_ action: Action, path: String, code: Int32) {
+  public init(_ action: Action, path: String, code: Int32) {
     let remedy =
       switch code {
       case ENOENT: "create it first, for example with `tract-pool create`"

@@ -16,6 +16,8 @@ public enum ManagerStep: Hashable, Sendable {
 public struct Suspect: Hashable, Sendable {
   public var member: Member
   public var process: ProcessIdentity
+  /// Whether the member's line was whole. In a torn one the process may be that of an earlier life.
+  public var isCertain = true
 }
 
 /// Grants lock sets in order of arrival, as the step machine of one seat; the highest epoch rules.
@@ -272,6 +274,14 @@ public struct LockManager: Hashable {
     return .wait(nanoseconds: dutyNanoseconds)
   }
 
+  /// Gives the office up, so that the next manager need not wait until this one has been silent for
+  /// a lease; the last step of all.
+  public mutating func resign<M: SharedMemory & ~Copyable>(_ memory: inout M) {
+    guard epoch > 0 else { return }
+    let status = SeatStatus(.vacant, epoch: epoch, heartbeat: heartbeat + 1, process: process)
+    memory.writeLine(status.line, at: geometry.seat(seat))
+  }
+
   /// Writes this seat's line.
   private mutating func beat<M: SharedMemory & ~Copyable>(_ memory: inout M) {
     heartbeat += 1
@@ -315,7 +325,8 @@ public struct LockManager: Hashable {
         after: sinceDuty, lease: leaseNanoseconds)
       if watches[node].silence >= leaseNanoseconds, suspect == nil {
         suspect = Suspect(
-          member: Member(node: node, incarnation: status.incarnation), process: status.process)
+          member: Member(node: node, incarnation: status.incarnation), process: status.process,
+          isCertain: status.isWhole)
       }
     }
     return suspect

@@ -16,7 +16,7 @@ enum Command {
     _ program: String, _ arguments: [String], environment: [String: String] = [:]
   ) throws -> CommandResult {
     let process = Process()
-    process.executableURL = products.appendingPathComponent(program)
+    process.executableURL = Command.program(program)
     process.arguments = arguments
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     // Files, not pipes: a pipe that nobody drains stops its writer.
@@ -45,6 +45,8 @@ enum Command {
   static func pool(_ arguments: String...) throws -> CommandResult {
     try run("tract-pool", arguments)
   }
+
+  static func program(_ name: String) -> URL { products.appendingPathComponent(name) }
 
   private static let products: URL = {
     // The test bundle, or the program that has loaded it, lies beside the commands.
