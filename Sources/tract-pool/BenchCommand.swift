@@ -51,9 +51,10 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "Worker processes.") var processes = 4
   @OptionGroup var load: Load
   @Option(help: "table or json.") var format = OutputFormat.table
+  @OptionGroup var access: PoolAccess
 
   func run() throws {
-    var pool = try OpenPool(path, exclusively: true)
+    var pool = try OpenPool(path, exclusively: true, access)
     let geometry = pool.geometry
     guard (1...geometry.nodes).contains(processes) else {
       throw ValidationError(
@@ -125,7 +126,8 @@ struct BenchCommand: ParsableCommand {
       workers.append(
         try WorkerProcess(
           executable: executable,
-          arguments: ["worker", path, "--node", "\(node)"] + load.arguments, node: node))
+          arguments: ["worker", path, "--node", "\(node)"] + load.arguments + access.arguments,
+          node: node))
     }
     // All begin together, or the first would claim the pool before the others are there.
     for worker in workers { try? worker.input.fileHandleForWriting.close() }

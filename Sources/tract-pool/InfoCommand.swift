@@ -13,9 +13,10 @@ struct InfoCommand: ParsableCommand {
   @Flag(help: "Read the whole pool and check its invariants; nobody may be using it.")
   var audit = false
   @Option(help: "table or json.") var format = OutputFormat.table
+  @OptionGroup var access: PoolAccess
 
   func run() throws {
-    var pool = try OpenPool(path, exclusively: audit)
+    var pool = try OpenPool(path, exclusively: audit, access)
     let geometry = pool.geometry
     var figures: [(key: String, value: Int)] = [
       ("nodes", geometry.nodes), ("blocks", geometry.blocks),

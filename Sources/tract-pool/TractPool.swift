@@ -13,7 +13,10 @@ struct TractPool: ParsableCommand {
       Exit codes: 0 done, 64 usage, 65 no such or no fitting pool, 69 a process failed or timed \
       out, 70 the pool broke a promise, 73 the pool cannot be created.
       """,
-    subcommands: [CreateCommand.self, InfoCommand.self, BenchCommand.self, WorkerCommand.self])
+    subcommands: [
+      CreateCommand.self, InfoCommand.self, CheckCommand.self, BenchCommand.self,
+      WorkerCommand.self,
+    ])
 }
 
 /// Exit codes after sysexits.h.

@@ -15,9 +15,10 @@ struct WorkerCommand: ParsableCommand {
   @Argument var path: String
   @Option var node: Int
   @OptionGroup var load: Load
+  @OptionGroup var access: PoolAccess
 
   func run() throws {
-    let pool = try OpenPool(path, exclusively: false)
+    let pool = try OpenPool(path, exclusively: false, access)
     guard (0..<pool.geometry.nodes).contains(node) else {
       throw ValidationError("the pool has no node \(node)")
     }
