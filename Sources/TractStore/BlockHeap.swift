@@ -116,9 +116,13 @@ struct BlockHeap: Hashable {
     linkNewest(Int32(block))
   }
 
-  /// The own blocks that hold the given hashes.
+  /// The own blocks that hold the given hashes, each once: a block evicted twice would be free twice.
   func resident(_ hashes: [BlockHash]) -> [Reservation] {
-    hashes.compactMap { byHash[$0].map { reservation(of: $0) } }
+    var seen: Set<BlockHash> = []
+    return hashes.compactMap { hash in
+      guard seen.insert(hash).inserted else { return nil }
+      return byHash[hash].map { reservation(of: $0) }
+    }
   }
 
   /// Up to `count` own blocks in order of age, without those in `excluded` or pinned here.

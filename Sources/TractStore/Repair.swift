@@ -415,7 +415,8 @@ public struct Repair {
       let known = UInt32(used[chunk] ?? 0)
       guard let entry, isSane(entry) else {
         let word = UInt32(truncatingIfNeeded: line[2])
-        let generation = max(known, word < Self.lifeLimit ? word : 0) + 1
+        let highest = max(known, word < Self.lifeLimit ? word : 0)
+        let generation = min(highest + 1, UInt32(Self.lifeLimit) - 1)
         write(
           ChunkEntry(.orphaned, owner: Member(node: 0, incarnation: 0), generation: generation)
             .line,
