@@ -46,7 +46,8 @@ enum Command {
     try run("tract-pool", arguments)
   }
 
-  private static let products: URL = {
+  /// The folder of the built commands.
+  static let products: URL = {
     // The test bundle, or the program that has loaded it, lies beside the commands.
     let candidates =
       CommandLine.arguments.map { URL(fileURLWithPath: $0) } + [Bundle.main.bundleURL]
