@@ -155,6 +155,19 @@ import Testing
     #expect(cluster.rejoin(node: 0) == .joined(Member(node: 0, incarnation: 2)))
   }
 
+  /// Forged requests may all hold one lock, each several times.
+  @Test func aLockHeldByEverybodyManyTimes() throws {
+    let geometry = try PoolGeometry(nodes: 64, payloadBytes: 1024, blockBytes: 64, shards: 2)
+    var table = LockTable(geometry)
+    for node in 0..<64 {
+      table.take(
+        LockRequest(.hold, sequence: 1, locks: Array(repeating: 0, count: 6)), node: node, box: 0)
+    }
+    #expect(!table.isIdle)
+    for node in 0..<64 { table.drop(node: node) }
+    #expect(table.isIdle)
+  }
+
   @Test mutating func removingABlockTwiceFreesItOnce() {
     cluster.put(BlockHash.numbers(0..<2), node: 0)
     #expect(cluster.run(Remove([BlockHash(0), BlockHash(0)]), node: 0) == 1)
