@@ -29,6 +29,9 @@ let package = Package(
     .target(
       name: "PoolBench", dependencies: ["JSONText", "SharedMemory", "TractStore"],
       swiftSettings: strict),
+    .target(
+      name: "StoreChecking", dependencies: ["PoolBench", "SharedMemory", "TractStore"],
+      swiftSettings: strict),
     .target(name: "EventKernel", dependencies: ["CGSL"], swiftSettings: strict),
     // 3: the rack, and what drives it
     .target(
@@ -56,6 +59,10 @@ let package = Package(
     .executableTarget(
       name: "tract-pool",
       dependencies: ["JSONText", "PoolBench", "SharedMemory", "TractStore", argumentParser],
+      swiftSettings: strict),
+
+    .executableTarget(
+      name: "store-check", dependencies: ["StoreChecking", "TractStore", argumentParser],
       swiftSettings: strict),
 
     .testTarget(name: "EventKernelTests", dependencies: ["EventKernel"], swiftSettings: strict),

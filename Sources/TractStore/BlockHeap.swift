@@ -102,7 +102,7 @@ struct BlockHeap: Hashable {
   /// The block's KV is gone; its place is free.
   mutating func unsettle(_ block: Int) {
     unlink(Int32(block))
-    byHash[blocks[block].hash] = nil
+    if byHash[blocks[block].hash] == Int32(block) { byHash[blocks[block].hash] = nil }
     blocks[block].isResident = false
     residentCount -= 1
     takenCount += 1
@@ -138,7 +138,10 @@ struct BlockHeap: Hashable {
     return victims
   }
 
-  func isResident(_ block: Int) -> Bool { blocks[block].isResident }
+  /// Whether the block still holds what was published with that generation.
+  func isResident(_ block: Int, _ generation: UInt64) -> Bool {
+    blocks[block].isResident && blocks[block].generation == generation
+  }
 
   private func reservation(of block: Int32) -> Reservation {
     let state = blocks[Int(block)]

@@ -163,7 +163,7 @@ public struct Leave: Operation {
   private var lock: LockSet
   private var state = State.lock
 
-  public init(_ geometry: PoolGeometry) { lock = LockSet([geometry.chunkLock]) }
+  public init(_ geometry: PoolGeometry) { lock = LockSet([geometry.chunkLock], isPatient: true) }
 
   public mutating func step<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient

@@ -75,7 +75,8 @@ public struct LockManager: Hashable {
   private var colleague = Watch()
   /// Time left until a stopped member counts as silenced, by node.
   private var quarantines: [UInt64?]
-  var mutant: Mutant?
+  /// A planted mistake; only checkers set one.
+  package var mutant: Mutant?
 
   /// How long something has not changed.
   private struct Watch: Hashable {
@@ -213,6 +214,7 @@ public struct LockManager: Hashable {
     if mutant == .epochsCollide { epoch = (highest / count + 1) * count }
     isActive = false
     table = LockTable(geometry)
+    table.tracksOneHolder = mutant == .inheritsOneHolder
     watches = Array(repeating: Watch(), count: geometry.nodes)
     bumps = Array(repeating: 0, count: geometry.nodes)
     fences = geometry.readFences(&memory)
@@ -236,7 +238,7 @@ public struct LockManager: Hashable {
       return .sync
     }
     if nodes.contains(where: { $0.epoch > epoch }) { return stepDown() }
-    if mutant == .inheritsEarly { read(nodes.indices.filter { !missing.contains($0) }, &memory) }
+    if mutant == .inheritsOneHolder { read(nodes.indices.filter { !missing.contains($0) }, &memory) }
     if let suspect = watch(nodes, only: missing) { return ask(suspect) }
     if sinceDuty >= dutyNanoseconds { beat(&memory) }
     sinceDuty = 0
@@ -351,7 +353,7 @@ public struct LockManager: Hashable {
       guard status.state == .vacant || lives(status, node) else { continue }
       for box in boxes {
         let line = memory.loadLine(geometry.request(node: node, box: box))
-        if let request = LockRequest(line, in: geometry) {
+        if let request = LockRequest(line, in: geometry, mutant: mutant) {
           table.take(request, node: node, box: box)
         }
       }

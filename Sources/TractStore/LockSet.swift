@@ -15,17 +15,17 @@ struct LockSet: Hashable {
   }
 
   let locks: [UInt16]
-  /// Polls after which the request is withdrawn; nil waits for ever.
-  var pollLimit: Int?
+  /// Whether the client's patience counts; without, it waits for ever.
+  private let isPatient: Bool
   private var state = State.idle
   private var box = -1
   private var polls = 0
 
   /// - Precondition: 1 to `lockSetLimit` distinct locks.
-  init(_ locks: [UInt16], pollLimit: Int? = nil) {
+  init(_ locks: [UInt16], isPatient: Bool = false) {
     precondition((1...PoolGeometry.lockSetLimit).contains(locks.count))
     self.locks = locks.sorted()
-    self.pollLimit = pollLimit
+    self.isPatient = isPatient
   }
 
   /// The locks of the shards of as many of `hashes` as one set covers, and how many those are.
@@ -91,12 +91,13 @@ struct LockSet: Hashable {
       memory.reach(.lockGranted)
       return .done(true)
     }
-    polls += 1
-    if let pollLimit, polls >= pollLimit {
-      release(&memory, &client)
-      return .done(false)
+    if let limit = client.lockPatience, !isPatient {
+      polls += 1
+      if polls >= limit {
+        release(&memory, &client)
+        return .done(false)
+      }
     }
-    if pollLimit == nil { polls = 0 }
     return .wait(nanoseconds: client.pollNanoseconds)
   }
 

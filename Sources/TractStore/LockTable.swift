@@ -25,6 +25,8 @@ struct LockTable: Hashable {
   /// may all claim one lock, several times each.
   private var holders: [UInt32]
   private var queue: [Waiting] = []
+  /// A planted mistake: who releases a lock releases it for everybody.
+  var tracksOneHolder = false
 
   init(_ geometry: PoolGeometry) {
     boxesPerNode = geometry.requestBoxes
@@ -58,7 +60,9 @@ struct LockTable: Hashable {
 
   private mutating func clear(node: Int, box: Int) {
     let index = node * boxesPerNode + box
-    for lock in boxes[index].granted { holders[Int(lock)] -= 1 }
+    for lock in boxes[index].granted {
+      holders[Int(lock)] = tracksOneHolder ? 0 : holders[Int(lock)] - 1
+    }
     boxes[index].granted = []
     queue.removeAll { $0.grant.node == node && $0.grant.box == box }
   }

@@ -83,6 +83,12 @@ public struct PutRevoke: Operation {
     _ memory: inout M, _ client: inout StoreClient
   ) -> Step<Void> {
     let (geometry, member) = (client.geometry, client.member)
+    if memory.payloadNeedsSettling {
+      // Or what DMA has left in this host's cache could be written over the block's next content.
+      for block in reservations {
+        memory.settlePayload(geometry.payload(block: block.block), bytes: geometry.blockBytes)
+      }
+    }
     memory.writeLines(
       reservations.map {
         LineWrite(

@@ -111,7 +111,7 @@ public struct SetRoot: Operation {
   private init(_ name: RootName, _ root: Root?, _ geometry: PoolGeometry) {
     self.name = name
     self.root = root
-    lock = LockSet([geometry.rootLock])
+    lock = LockSet([geometry.rootLock], isPatient: true)
   }
 
   public mutating func step<M: SharedMemory & ~Copyable>(

@@ -27,6 +27,9 @@ public struct StoreClient: Hashable {
   public let pollNanoseconds: UInt64
   /// Chunks this node may own: what others need as well cannot be had back.
   public let chunkQuota: Int
+  /// Polls for a lock after which puts, claims and evictions give up; nil never. A lease's worth and
+  /// more, or a death elsewhere is felt as failure rather than as delay.
+  public var lockPatience: Int?
   public internal(set) var counters = StoreCounters()
 
   // Membership
@@ -48,7 +51,8 @@ public struct StoreClient: Hashable {
 
   var pins: PinTable
   var heap: BlockHeap
-  var mutant: Mutant?
+  /// A planted mistake; only checkers set one.
+  package var mutant: Mutant?
 
   private struct Ticket: Hashable {
     var number: UInt64
@@ -99,6 +103,16 @@ public struct StoreClient: Hashable {
   /// A damaged chunk line may name a node that cannot be: it is left to `Repair`.
   func isDead(_ member: Member) -> Bool {
     fences.indices.contains(member.node) && fences[member.node].covers(member)
+  }
+
+  /// Whether this node holds any lock.
+  package var holdsLocks: Bool { boxes.contains { $0.kind == .hold } }
+
+  /// Which locks this node holds, by number.
+  package var heldLocks: [Bool] {
+    var held = Array(repeating: false, count: geometry.locks)
+    for box in boxes where box.kind == .hold { for lock in box.locks { held[Int(lock)] = true } }
+    return held
   }
 
   // MARK: The node's own tier of locks
@@ -158,15 +172,19 @@ public struct StoreClient: Hashable {
   /// Polls the grant line; accepts what the current epoch's manager has granted.
   mutating func isGranted<M: SharedMemory & ~Copyable>(box: Int, _ memory: inout M) -> Bool {
     let seat = Int(epoch % UInt64(geometry.seats))
-    let line = memory.readFresh(geometry.grant(seat: seat, node: node, box: box))
-    guard let grant = LockGrant(line), epoch > 0 else { return false }
-    guard grant.epoch == epoch || mutant == .acceptsAnyEpoch else { return false }
-    guard
-      grant.sequence == boxes[box].sequence
-        || mutant == .acceptsAnySequence && grant.sequence > 0
-    else { return false }
-    boxes[box].kind = .hold
-    return true
+    let seats = mutant == .acceptsAnyEpoch ? 0..<geometry.seats : seat..<seat + 1
+    for seat in seats {
+      let line = memory.readFresh(geometry.grant(seat: seat, node: node, box: box))
+      guard let grant = LockGrant(line), epoch > 0 else { continue }
+      guard grant.epoch == epoch || mutant == .acceptsAnyEpoch else { continue }
+      guard
+        grant.sequence == boxes[box].sequence
+          || mutant == .acceptsAnySequence && grant.sequence > 0
+      else { continue }
+      boxes[box].kind = .hold
+      return true
+    }
+    return false
   }
 
   /// Tells the lock manager that a request line of this node has changed.
