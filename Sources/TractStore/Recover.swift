@@ -124,7 +124,10 @@ public struct Recover: Operation {
     return .sync
   }
 
-  private func isDead(_ member: Member) -> Bool { fences[member.node].covers(member) }
+  /// A damaged chunk line may name a node that cannot be: it is left to `Repair`.
+  private func isDead(_ member: Member) -> Bool {
+    fences.indices.contains(member.node) && fences[member.node].covers(member)
+  }
 
   /// Runs `body`, once a step, with a lock held, until it goes on to another kind of work.
   private mutating func underLock<M: SharedMemory & ~Copyable>(
