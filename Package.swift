@@ -84,7 +84,8 @@ let package = Package(
       swiftSettings: strict),
     // Runs the built commands.
     .testTarget(
-      name: "CommandTests", dependencies: ["JSONText", "tract-pool", "tract-sim"],
+      name: "CommandTests",
+      dependencies: ["JSONText", "SharedMemory", "TractStore", "tract-pool", "tract-sim"],
       exclude: ["Goldens"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

@@ -161,7 +161,10 @@ struct ClaimChunk: Operation {
       {
         entry.state = .orphaned
       }
-      guard entry.isClaimable else { continue }
+      // A damaged line may offer a chunk that is this node's already.
+      guard entry.isClaimable, !client.heap.has(chunk: chunk), orphans[chunk] == nil else {
+        continue
+      }
       if entry.state == .orphaned { seesOrphans = true }
       guard entry.state == kind else { continue }
       let generation = entry.generation + 1

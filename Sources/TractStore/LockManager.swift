@@ -221,6 +221,8 @@ public struct LockManager: Hashable {
     let highest = max(
       epoch, seats.map(\.epoch).max() ?? 0, nodes.map(\.epoch).max() ?? 0)
     let count = UInt64(geometry.seats)
+    // Only a damaged line holds such an epoch; no manager can rule before `Repair` has cleared it.
+    guard highest <= .max - 2 * count else { return stepDown() }
     epoch = (highest / count + 1) * count + UInt64(seat)
     if mutant == .epochsCollide { epoch = (highest / count + 1) * count }
     isActive = false

@@ -10,7 +10,8 @@ public struct LockPassage: Operation {
   ///   - lock: 0 to `geometry.locks` − 1.
   ///   - pollLimit: looks at the grant before the request is withdrawn; nil waits for ever.
   public init(_ lock: Int, pollLimit: Int? = nil) {
-    self.lock = LockSet([UInt16(lock)], pollLimit: pollLimit)
+    self.lock = LockSet(
+      [UInt16(lock)], patience: pollLimit.map { .polls($0) } ?? .unlimited)
   }
 
   public mutating func step<M: SharedMemory & ~Copyable>(

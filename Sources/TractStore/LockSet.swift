@@ -15,17 +15,24 @@ package struct LockSet: Hashable {
   }
 
   package let locks: [UInt16]
-  /// Whether the client's patience counts; without, it waits for ever.
-  private let isPatient: Bool
+  /// After how many polls the request is withdrawn.
+  package enum Patience: Hashable {
+    /// After those that the client allows.
+    case clients
+    case unlimited
+    case polls(Int)
+  }
+
+  private let patience: Patience
   private var state = State.idle
   private var box = -1
   private var polls = 0
 
   /// - Precondition: 1 to `lockSetLimit` distinct locks.
-  package init(_ locks: [UInt16], isPatient: Bool = false) {
+  package init(_ locks: [UInt16], patience: Patience = .clients) {
     precondition((1...PoolGeometry.lockSetLimit).contains(locks.count))
     self.locks = locks.sorted()
-    self.isPatient = isPatient
+    self.patience = patience
   }
 
   /// The locks of the shards of as many of `hashes` as one set covers, and how many those are.
@@ -91,7 +98,13 @@ package struct LockSet: Hashable {
       memory.reach(.lockGranted)
       return .done(true)
     }
-    if let limit = client.lockPatience, !isPatient {
+    let limit: Int? =
+      switch patience {
+      case .clients: client.lockPatience
+      case .unlimited: nil
+      case .polls(let polls): polls
+      }
+    if let limit {
       polls += 1
       if polls >= limit {
         release(&memory, &client)

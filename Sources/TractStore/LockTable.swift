@@ -21,8 +21,9 @@ struct LockTable: Hashable {
 
   private let boxesPerNode: Int
   private var boxes: [Box]
-  /// Holders of each lock: at most one, if everybody keeps to the protocol.
-  private var holders: [UInt8]
+  /// Holders of each lock: at most one, if everybody keeps to the protocol. Damaged request lines
+  /// may all claim one lock, several times each.
+  private var holders: [UInt32]
   private var queue: [Waiting] = []
   /// A planted mistake: who releases a lock releases it for everybody.
   var tracksOneHolder = false

@@ -57,8 +57,8 @@ public struct Recover: Operation {
   private var report = RecoveryReport()
 
   public init(_ geometry: PoolGeometry) {
-    guarding = LockSet([geometry.recoveryLock], isPatient: true)
-    lock = LockSet([geometry.chunkLock], isPatient: true)
+    guarding = LockSet([geometry.recoveryLock], patience: .unlimited)
+    lock = LockSet([geometry.chunkLock], patience: .unlimited)
   }
 
   public mutating func step<M: SharedMemory & ~Copyable>(
@@ -93,7 +93,7 @@ public struct Recover: Operation {
         return client.mutant == .orphansBeforeScrubbing ? .chunks(0) : .scrubShard(0)
       }
     case .scrubShard(let shard):
-      lock = LockSet([UInt16(shard)], isPatient: true)
+      lock = LockSet([UInt16(shard)], patience: .unlimited)
       state = .scrub(shard: shard, slot: shard * geometry.entriesPerShard)
     case .scrub(let shard, let slot):
       return underLock(UInt16(shard), &memory, &client) { recovery, memory, client in
@@ -124,7 +124,10 @@ public struct Recover: Operation {
     return .sync
   }
 
-  private func isDead(_ member: Member) -> Bool { fences[member.node].covers(member) }
+  /// A damaged chunk line may name a node that cannot be: it is left to `Repair`.
+  private func isDead(_ member: Member) -> Bool {
+    fences.indices.contains(member.node) && fences[member.node].covers(member)
+  }
 
   /// Runs `body`, once a step, with a lock held, until it goes on to another kind of work.
   private mutating func underLock<M: SharedMemory & ~Copyable>(
@@ -132,7 +135,7 @@ public struct Recover: Operation {
     _ body: (inout Recover, inout M, StoreClient) -> State
   ) -> Step<RecoveryReport> {
     if !lock.isHeld {
-      if lock.locks != [wanted] { lock = LockSet([wanted], isPatient: true) }
+      if lock.locks != [wanted] { lock = LockSet([wanted], patience: .unlimited) }
       switch lock.acquire(&memory, &client) {
       case .done, .sync: return .sync
       case .wait(let nanoseconds): return .wait(nanoseconds: nanoseconds)

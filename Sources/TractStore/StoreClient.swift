@@ -99,7 +99,11 @@ public struct StoreClient: Hashable {
   public mutating func resetCounters() { counters = StoreCounters() }
 
   /// Whether a member is known to have been stopped.
-  func isDead(_ member: Member) -> Bool { fences[member.node].covers(member) }
+  ///
+  /// A damaged chunk line may name a node that cannot be: it is left to `Repair`.
+  func isDead(_ member: Member) -> Bool {
+    fences.indices.contains(member.node) && fences[member.node].covers(member)
+  }
 
   /// Whether this node holds any lock.
   package var holdsLocks: Bool { boxes.contains { $0.kind == .hold } }
@@ -125,7 +129,8 @@ public struct StoreClient: Hashable {
   /// of them is taken or wanted by an earlier ticket. First come, first served.
   /// - Complexity: O(queued requests × locks in a set).
   mutating func takeLocal(_ ticket: UInt64) -> Int? {
-    guard let box = boxes.firstIndex(where: { $0.kind == nil }),
+    // A box in whose damaged lines the last sequence number stands has no next request.
+    guard let box = boxes.firstIndex(where: { $0.kind == nil && $0.sequence < .max }),
       let place = queue.firstIndex(where: { $0.number == ticket })
     else { return nil }
     let locks = queue[place].locks
@@ -184,7 +189,8 @@ public struct StoreClient: Hashable {
 
   /// Tells the lock manager that a request line of this node has changed.
   mutating func ring<M: SharedMemory & ~Copyable>(_ memory: inout M) {
-    bump += 1
+    // Wraps round: the manager looks for a change, and a damaged line may hold any number.
+    bump &+= 1
     memory.writeLine(
       Line64(bump, 0, 0, 0, 0, 0, 0, 0).sealed(sequence: 1), at: geometry.doorbell(node: node))
   }

@@ -26,6 +26,7 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "Seconds after which a process that is not done is given up.") var timeout = 60.0
   @OptionGroup var load: Load
   @Option(help: "table or json.") var format = OutputFormat.table
+  @OptionGroup var access: PoolAccess
 
   func validate() throws {
     guard seconds > 0, seconds < 86_400, timeout > seconds else {
@@ -34,7 +35,7 @@ struct BenchCommand: ParsableCommand {
   }
 
   func run() throws {
-    var pool = try OpenPool(path, exclusively: true)
+    var pool = try OpenPool(path, exclusively: true, access)
     let geometry = pool.geometry
     guard (1...geometry.nodes).contains(processes) else {
       throw ValidationError(
@@ -72,7 +73,7 @@ struct BenchCommand: ParsableCommand {
 
   private func child(_ arguments: [String]) throws -> Child {
     do {
-      return try Child(arguments + Self.lease)
+      return try Child(arguments + Self.lease + access.arguments)
     } catch {
       throw Exit.fail(Exit.unavailable, "a process cannot be started: \(error)")
     }
@@ -168,10 +169,10 @@ struct BenchCommand: ParsableCommand {
       let shared = try SharedMutex(mutex, creating: true)
       let manager = try child(["manager", path, "--supervised", "--pin", "1"])
       var bench = try MicroBench(
-        try MappedMemory(opening: path), geometry, process: try currentProcess(),
+        try MappedMemory(opening: path, trust: access.trust), geometry, process: try currentProcess(),
         patience: timeout)
       try bench.run(manager: manager) { place in
-        try Child(["contender"] + base + ["--echo", "\(place.offset)"])
+        try Child(["contender"] + base + access.arguments + ["--echo", "\(place.offset)"])
       }
       rows = bench.measurements
       skipped = bench.skipped
@@ -179,13 +180,13 @@ struct BenchCommand: ParsableCommand {
       for count in 2..<max(2, processes + 1) {
         for kind in Contention.Kind.allCases {
           rows += try Contention.measure(kind, processes: count) { node in
-            try Child(["contender"] + base + ["--node", "\(node)", "--kind", kind.rawValue])
+            try Child(["contender"] + base + access.arguments + ["--node", "\(node)", "--kind", kind.rawValue])
           }
         }
       }
       end(manager)
       let alone = Contention.measureAlone(
-        memory, try MappedMemory(opening: path), geometry)
+        memory, try MappedMemory(opening: path, trust: access.trust), geometry)
       rows.insert(contentsOf: alone, at: 0)
       if alone.isEmpty { skipped.append("passages in one thread: a node has not left") }
       _ = shared.pass()
@@ -217,6 +218,7 @@ struct ContenderCommand: ParsableCommand {
     commandName: "contender", abstract: "One process of bench --micro.", shouldDisplay: false)
 
   @Argument var path: String
+  @OptionGroup var access: PoolAccess
   @Option var kind: String?
   @Option var node = 0
   @Option var mutex: String
@@ -225,7 +227,7 @@ struct ContenderCommand: ParsableCommand {
 
   func run() throws {
     endWithParent()
-    var pool = try OpenPool(path, exclusively: false)
+    var pool = try OpenPool(path, exclusively: false, access)
     let geometry = pool.geometry
     if let echo {
       pin(toProcessor: 1)

@@ -21,6 +21,7 @@ struct InfoCommand: ParsableCommand {
   var audit = false
   @Option(help: "Milliseconds in which a heartbeat must move.") var watchMs = 250
   @Option(help: "table or json.") var format = OutputFormat.table
+  @OptionGroup var access: PoolAccess
 
   func validate() throws {
     guard (1...600_000).contains(watchMs) else {
@@ -29,7 +30,7 @@ struct InfoCommand: ParsableCommand {
   }
 
   func run() throws {
-    var pool = try OpenPool(path, exclusively: audit)
+    var pool = try OpenPool(path, exclusively: audit, access)
     let geometry = pool.geometry
     var figures: [(key: String, value: Int)] = [
       ("nodes", geometry.nodes), ("blocks", geometry.blocks),

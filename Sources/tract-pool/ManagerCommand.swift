@@ -38,13 +38,14 @@ struct ManagerCommand: ParsableCommand {
   @OptionGroup var lease: Lease
   @Option(help: "Shell command that stops a node of another host; exit status 0: it has.")
   var fenceCommand: String?
+  @OptionGroup var access: PoolAccess
   /// For `stress` and `bench`: ends with standard input.
   @Flag(help: .hidden) var supervised = false
   @Option(help: .hidden) var dieAfter: Int?
   @Option(help: .hidden) var pin: Int?
 
   func run() throws {
-    let pool = try OpenPool(path, exclusively: false)
+    let pool = try OpenPool(path, exclusively: false, access)
     let geometry = pool.geometry
     guard (0..<geometry.seats).contains(seat) else {
       throw ValidationError("'--seat \(seat)': the pool has seats 0 to \(geometry.seats - 1)")

@@ -23,6 +23,7 @@ struct StressCommand: ParsableCommand {
   @Option(help: "Seconds of work.") var seconds = 60.0
   @OptionGroup var lease: Lease
   @OptionGroup var load: Load
+  @OptionGroup var access: PoolAccess
   @Option(help: "table or json.") var format = OutputFormat.table
 
   func validate() throws {
@@ -56,7 +57,7 @@ struct StressCommand: ParsableCommand {
   }
 
   private func run(_ path: String) throws {
-    var pool = try OpenPool(path, exclusively: true)
+    var pool = try OpenPool(path, exclusively: true, access)
     let geometry = pool.geometry
     guard nodes <= geometry.nodes, geometry.seats >= 2 else {
       throw ValidationError(
@@ -69,10 +70,11 @@ struct StressCommand: ParsableCommand {
         load: load.benchLoad),
       worker: { node, dieAfter in
         ["worker", path, "--node", "\(node)", "--timeout", "\(max(20, lease.leaseMs / 10))"]
-          + lease.arguments + load.arguments + (dieAfter.map { ["--die-after", "\($0)"] } ?? [])
+          + lease.arguments + load.arguments + access.arguments
+          + (dieAfter.map { ["--die-after", "\($0)"] } ?? [])
       },
       manager: { seat, dieAfter in
-        ["manager", path, "--seat", "\(seat)", "--supervised"] + lease.arguments
+        ["manager", path, "--seat", "\(seat)", "--supervised"] + lease.arguments + access.arguments
           + (dieAfter.map { ["--die-after", "\($0)"] } ?? [])
       })
     do {

@@ -14,8 +14,8 @@ struct TractPool: ParsableCommand {
       out or is in the way, 70 the pool broke a promise, 73 the pool cannot be created.
       """,
     subcommands: [
-      CreateCommand.self, InfoCommand.self, BenchCommand.self, StressCommand.self,
-      ManagerCommand.self, WorkerCommand.self, ContenderCommand.self,
+      CreateCommand.self, InfoCommand.self, CheckCommand.self, BenchCommand.self,
+      StressCommand.self, ManagerCommand.self, WorkerCommand.self, ContenderCommand.self,
     ])
 }
 

@@ -42,10 +42,11 @@ struct WorkerCommand: ParsableCommand {
   @Flag var check = false
   @OptionGroup var lease: Lease
   @OptionGroup var load: Load
+  @OptionGroup var access: PoolAccess
 
   func run() throws {
     endWithParent()
-    let pool = try OpenPool(path, exclusively: false)
+    let pool = try OpenPool(path, exclusively: false, access)
     let geometry = pool.geometry
     guard (0..<geometry.nodes).contains(node) else {
       throw ValidationError("the pool has no node \(node)")

@@ -48,7 +48,8 @@ enum Command {
 
   static func program(_ name: String) -> URL { products.appendingPathComponent(name) }
 
-  private static let products: URL = {
+  /// The folder of the built commands.
+  static let products: URL = {
     // The test bundle, or the program that has loaded it, lies beside the commands.
     let candidates =
       CommandLine.arguments.map { URL(fileURLWithPath: $0) } + [Bundle.main.bundleURL]

@@ -26,7 +26,7 @@ private let small = [
       }, "help-\(name).txt")
   }
 
-  @Test(arguments: ["", "create", "info", "bench", "stress", "manager"]) func poolHelp(
+  @Test(arguments: ["", "create", "info", "check", "bench", "stress", "manager"]) func poolHelp(
     _ command: String
   ) throws {
     let words = command.split(separator: " ").map(String.init)
