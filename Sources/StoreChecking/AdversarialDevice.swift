@@ -366,12 +366,15 @@ public final class AdversarialDevice {
   /// I2: when a lock is given back, nothing that it guards is still on its way.
   private func checkRelease(_ host: Int, _ write: Pending) {
     guard areas[write.index] == .requests, geometry.isRelease(write.line) else { return }
-    let guarded = hosts[host].modifiedCount > 0
+    let guarded =
+      hosts[host].modifiedCount > 0
       ? zip(hosts[host].tags, hosts[host].modified).contains { $0.1 && isGuarded($0.0) } : false
     let pending =
       hosts[host].stores.contains { isGuarded($0.index) }
       || hosts[host].posts.contains { isGuarded($0.index) }
-    if guarded || pending { trap("I2: host \(host) releases a lock before its writes have arrived") }
+    if guarded || pending {
+      trap("I2: host \(host) releases a lock before its writes have arrived")
+    }
   }
 
   private func isGuarded(_ index: Int) -> Bool {

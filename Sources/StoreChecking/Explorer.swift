@@ -96,7 +96,8 @@ public final class Explorer {
     geometry = scenario.geometry
     let nodes = geometry.nodes
     device = ModelDevice(
-      geometry, hosts: nodes + scenario.managers, processes: scenario.processes.count + scenario.managers,
+      geometry, hosts: nodes + scenario.managers,
+      processes: scenario.processes.count + scenario.managers,
       ModelOptions(), nil)
     let geometry = geometry
     world = World(
@@ -485,7 +486,9 @@ public final class Explorer {
     for node in world.clients.indices
     where world.clients[node].holdsLocks && !world.fenced.contains(node) {
       for (lock, isHeld) in world.clients[node].heldLocks.enumerated() where isHeld {
-        if holders[lock] >= 0 { broken = "I3: nodes \(holders[lock]) and \(node) hold lock \(lock)" }
+        if holders[lock] >= 0 {
+          broken = "I3: nodes \(holders[lock]) and \(node) hold lock \(lock)"
+        }
         holders[lock] = node
       }
     }

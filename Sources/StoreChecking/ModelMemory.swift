@@ -73,7 +73,10 @@ final class ModelDevice {
   var alternatives: [Int] = []
   private var next = 0
 
-  init(_ geometry: PoolGeometry, hosts: Int, processes: Int, _ options: ModelOptions, _ sabotage: Sabotage?) {
+  init(
+    _ geometry: PoolGeometry, hosts: Int, processes: Int, _ options: ModelOptions,
+    _ sabotage: Sabotage?
+  ) {
     self.geometry = geometry
     self.options = options
     self.sabotage = sabotage
@@ -262,7 +265,9 @@ final class ModelDevice {
       guard number >= state.posts[host].count else {
         let post = state.posts[host][number]
         // In order for each line.
-        guard state.posts[host][..<number].allSatisfy({ $0.index != post.index }) else { return nil }
+        guard state.posts[host][..<number].allSatisfy({ $0.index != post.index }) else {
+          return nil
+        }
         state.posts[host].remove(at: number)
         arrive(post)
         return "host \(host)'s write of line \(post.index) arrives"

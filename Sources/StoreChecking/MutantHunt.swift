@@ -17,12 +17,40 @@ public enum Mistake: Hashable, Sendable, CustomStringConvertible {
   }
 
   public var mutant: Mutant? { if case .mutant(let mutant) = self { mutant } else { nil } }
-  public var sabotage: Sabotage? { if case .sabotage(let sabotage) = self { sabotage } else { nil } }
+  public var sabotage: Sabotage? {
+    if case .sabotage(let sabotage) = self { sabotage } else { nil }
+  }
 
   public var description: String {
     switch self {
     case .mutant(let mutant): mutant.rawValue
     case .sabotage(let sabotage): sabotage.rawValue
+    }
+  }
+}
+
+extension Mistake {
+  /// The scenario whose exploration catches the mistake, where simulations hardly would: the right
+  /// steps of three parties in a row are rare.
+  public var scenario: Scenario? {
+    switch self {
+    case .mutant(.acknowledgesBeforeAdopting), .mutant(.inheritsOneHolder),
+      .mutant(.acknowledgesHeldAsIdle), .mutant(.activatesWithoutAcknowledgement):
+      .named("fail-over")
+    case .mutant(.joinsUnannounced): .named("fail-over-join")
+    case .mutant(.validatesBeforePinning), .mutant(.skipsValidation), .mutant(.evictsUnmarked),
+      .mutant(.scansBeforeMarking), .mutant(.evictsPinned):
+      .named("pins")
+    case .mutant(.dropsEvicting): .named("eviction-recovery")
+    case .sabotage(.fencesWithoutFlushing): .named("reservation-recovery")
+    case .mutant(.believesTornLines): .named("lock-by-flush")
+    case .mutant(.acceptsAnySequence), .mutant(.grantsPartOfASet): .named("lock-sets")
+    case .mutant(.forgetsWithdrawal): .named("withdrawal")
+    case .sabotage(.trustsPostedWrites): .named("lock-posted")
+    case .sabotage(.pollsFromCache), .sabotage(.readsWithoutFlush): .named("lock-with-copies")
+    case .sabotage(.scansPinsFromCache), .sabotage(.readsIndexFromCache):
+      .named("pins-with-copies")
+    default: nil
     }
   }
 }

@@ -228,7 +228,10 @@ public struct Scenario: Sendable {
         Part(name: "the owner", node: 0, script: [.remove(1)]),
         Part(
           name: "the survivor", node: 1,
-          script: [.pin(1), .awaitFence(0), .read(1), .recover, .read(1), .put(2), .publish(2), .read(1), .unpin]),
+          script: [
+            .pin(1), .awaitFence(0), .read(1), .recover, .read(1), .put(2), .publish(2), .read(1),
+            .unpin,
+          ]),
       ]
     ).with {
       $0.published = [(0, [1])]
@@ -247,7 +250,9 @@ public struct Scenario: Sendable {
         Part(name: "the writer", node: 0, script: [.put(1), .publish(1)]),
         Part(
           name: "the survivor", node: 1,
-          script: [.awaitFence(0), .recover, .put(2), .mustHave, .publish(2), .pin(2), .read(2), .unpin]),
+          script: [
+            .awaitFence(0), .recover, .put(2), .mustHave, .publish(2), .pin(2), .read(2), .unpin,
+          ]),
       ]
     ).with {
       $0.mortal = 0

@@ -55,8 +55,6 @@ public final class StoreSimulation {
   private var crashArmed = false
   /// Hosts in the middle of a step.
   private var busy: Set<Int> = []
-  /// What stands for a node's client while a step has it.
-  private var spareClients: [StoreClient] = []
 
   static let lease: UInt64 = 640
   static let quarantine: UInt64 = 640
@@ -97,7 +95,8 @@ public final class StoreSimulation {
 
   struct Node {
     var mode = Mode.down
-    var client: StoreClient
+    /// Nil while a step has it, which nobody else may touch.
+    var client: StoreClient?
     var memory: AdversarialMemory
     var actors: [Actor]
     var tick: Tick?
@@ -122,6 +121,8 @@ public final class StoreSimulation {
   }
 
   struct Seat {
+    var isUp = false
+    /// Nil while a step has it.
     var manager: LockManager?
     var memory: AdversarialMemory
     var wakes: UInt64 = 0
@@ -184,7 +185,6 @@ public final class StoreSimulation {
     Pool.format(&nodes[0].memory, geometry, hashSeed: seed)
     device.quiesce()
     (device.isCalm, device.isFormatting) = (false, false)
-    spareClients = nodes.map(\.client)
     device.onPreempt = { [unowned self] in preempt() }
     device.onReach = { [unowned self] host, point in crashReached(host, point) }
     reprioritise()
@@ -259,7 +259,9 @@ public final class StoreSimulation {
     for node in nodes.indices where nodes[node].pausedUntil <= now && !busy.contains(node) {
       switch nodes[node].mode {
       case .down:
-        if nodes[node].returnsAt <= now { ready.append((.life(node), nodes[node].tickActor.priority)) }
+        if nodes[node].returnsAt <= now {
+          ready.append((.life(node), nodes[node].tickActor.priority))
+        }
       case .joining, .leaving:
         if nodes[node].tickActor.wakes <= now {
           ready.append((.life(node), nodes[node].tickActor.priority))
@@ -287,7 +289,7 @@ public final class StoreSimulation {
     for seat in seats.indices
     where !busy.contains(options.nodes + seat) && seats[seat].pausedUntil <= now
       && seats[seat].wakes <= now
-      && (seats[seat].manager != nil || seats[seat].returnsAt <= now)
+      && (seats[seat].isUp || seats[seat].returnsAt <= now)
     {
       ready.append((.seat(seat), seats[seat].priority))
     }
@@ -325,8 +327,7 @@ public final class StoreSimulation {
       ? Array(repeating: false, count: geometry.locks) : nodes[node].held
     var memory = nodes[node].memory
     // Others may take steps in the middle of this one: nobody but this step touches the client.
-    var client = spareClients[node]
-    swap(&client, &nodes[node].client)
+    var client = nodes[node].client.take()!
     busy.insert(node)
     let step = operation.step(&memory, &client)
     busy.remove(node)
@@ -334,9 +335,9 @@ public final class StoreSimulation {
     if device.hosts[node].isDead {
       return (nil, now)
     }
-    swap(&client, &nodes[node].client)
-    nodes[node].member = nodes[node].client.member
-    nodes[node].held = nodes[node].client.holdsLocks ? nodes[node].client.heldLocks : []
+    nodes[node].member = client.member
+    nodes[node].held = client.holdsLocks ? client.heldLocks : []
+    nodes[node].client = consume client
     switch step {
     case .done(let output): return (output, now)
     case .sync: return (nil, now)
@@ -345,27 +346,28 @@ public final class StoreSimulation {
   }
 
   private func stepSeat(_ seat: Int) {
-    if seats[seat].manager == nil {
+    if !seats[seat].isUp {
       var manager = LockManager(
         geometry, seat: seat, pollNanoseconds: Self.wait, leaseNanoseconds: Self.lease,
         quarantineNanoseconds: Self.quarantine)
       manager.mutant = mutant
       seats[seat].manager = manager
+      seats[seat].isUp = true
       seats[seat].steppedAt = now
       device.revive(options.nodes + seat)
     }
     let elapsed = now - seats[seat].steppedAt
     seats[seat].steppedAt = now
-    let before = seats[seat].manager!.epoch
     var memory = seats[seat].memory
-    var manager = seats[seat].manager!
+    var manager = seats[seat].manager.take()!
+    let before = manager.epoch
     let host = options.nodes + seat
     busy.insert(host)
     let step = manager.step(&memory, elapsed: elapsed)
     busy.remove(host)
     guard !device.hosts[host].isDead else { return }
-    seats[seat].manager = manager
     if manager.epoch != before { result.terms += 1 }
+    seats[seat].manager = consume manager
     switch step {
     case .sync: seats[seat].wakes = now
     case .wait(let span): seats[seat].wakes = now + min(span, Self.lease / 8)
@@ -423,7 +425,7 @@ public final class StoreSimulation {
   }
 
   private func stepTick(_ node: Int) {
-    var tick = nodes[node].tick ?? Tick()
+    var tick = nodes[node].tick.take() ?? Tick()
     let (report, wakes) = step(&tick, node)
     guard !device.hosts[node].isDead else { return }
     nodes[node].tickActor.wakes = wakes
@@ -444,7 +446,7 @@ public final class StoreSimulation {
   }
 
   private func stepRecover(_ node: Int) {
-    guard var recover = nodes[node].recover else { return }
+    guard var recover = nodes[node].recover.take() else { return }
     let (report, wakes) = step(&recover, node)
     guard !device.hosts[node].isDead else { return }
     nodes[node].recoverActor.wakes = wakes
@@ -457,8 +459,8 @@ public final class StoreSimulation {
     switch nodes[node].mode {
     case .down:
       nodes[node].client = StoreClient(geometry, node: node, pollNanoseconds: Self.wait)
-      nodes[node].client.mutant = mutant
-      nodes[node].client.lockPatience = options.patience > 0 ? options.patience : nil
+      nodes[node].client!.mutant = mutant
+      nodes[node].client!.lockPatience = options.patience > 0 ? options.patience : nil
       nodes[node].held = []
       nodes[node].life += 1
       nodes[node].actors = nodes[node].actors.map { actor in
@@ -519,7 +521,8 @@ public final class StoreSimulation {
     case 6: return .remove(Remove(hashes))
     case 7: return .look(LookUp(hashes))
     case 8:
-      guard !nodes[node].actors.contains(where: { if case .setRoot = $0.task { true } else { false } })
+      guard
+        !nodes[node].actors.contains(where: { if case .setRoot = $0.task { true } else { false } })
       else { return nil }
       let value = rootValues[node] + 1
       let root = Root(name: rootName(node), address: Address(value), byteCount: 1)
@@ -535,7 +538,7 @@ public final class StoreSimulation {
   private func rootName(_ node: Int) -> RootName { RootName("node \(node)")! }
 
   private func stepTask(_ node: Int, _ index: Int) {
-    guard let task = nodes[node].actors[index].task else {
+    guard let task = nodes[node].actors[index].task.take() else {
       nodes[node].actors[index].task = newTask(node)
       nodes[node].actors[index].wakes = now + (work.next() & 3)
       if case .draining = nodes[node].mode { drain(node) }
@@ -560,7 +563,6 @@ public final class StoreSimulation {
       run(operation, node, index, { .unpin($0) }) { _ in nil }
     case .lateReading(let blocks):
       startReading(blocks, node, index)
-      nodes[node].actors[index].task = nil
     case .remove(let operation):
       run(operation, node, index, { .remove($0) }) { _ in nil }
     case .look(let operation):
@@ -632,7 +634,9 @@ public final class StoreSimulation {
   }
 
   /// When a piece arrives: soon, or after others have done a lot.
-  private func due() -> UInt64 { now + (work.next() & 3 == 0 ? work.next() % 300 : work.next() & 7) }
+  private func due() -> UInt64 {
+    now + (work.next() & 3 == 0 ? work.next() % 300 : work.next() & 7)
+  }
 
   private func published(_ pinned: [PinnedBlock], _ node: Int, _ index: Int) -> Task? {
     result.published += pinned.count
@@ -804,11 +808,11 @@ public final class StoreSimulation {
   }
 
   private func killManager(_ seat: Int, host: Bool) {
-    guard seats[seat].manager != nil else { return }
+    guard seats[seat].isUp else { return }
     result.kills += 1
     let index = options.nodes + seat
     if host { device.killHost(index) } else { device.killProcess(index) }
-    seats[seat].manager = nil
+    (seats[seat].manager, seats[seat].isUp) = (nil, false)
     seats[seat].returnsAt = now + faults.next() % (2 * Self.lease)
   }
 
@@ -839,7 +843,7 @@ public final class StoreSimulation {
       if crash.kind == .killHost { transfers.removeAll { $0.node == host } }
       bury(host)
     } else {
-      seats[host - options.nodes].manager = nil
+      (seats[host - options.nodes].manager, seats[host - options.nodes].isUp) = (nil, false)
       seats[host - options.nodes].returnsAt = now + faults.next() % (2 * Self.lease)
     }
   }
@@ -914,15 +918,15 @@ public final class StoreSimulation {
       fail("audit: \(problem)")
     }
     for node in nodes {
-      result.evicted += node.client.counters.evicted
-      if node.client.reservedBlocks != 0 {
-        fail("node \(node.client.node) has lost track of \(node.client.reservedBlocks) blocks")
+      result.evicted += node.client!.counters.evicted
+      if node.client!.reservedBlocks != 0 {
+        fail("node \(node.client!.node) has lost track of \(node.client!.reservedBlocks) blocks")
       }
-      if node.client.pinnedBlocks != 0 {
-        fail("node \(node.client.node) still pins \(node.client.pinnedBlocks) blocks")
+      if node.client!.pinnedBlocks != 0 {
+        fail("node \(node.client!.node) still pins \(node.client!.pinnedBlocks) blocks")
       }
     }
-    let resident = nodes.reduce(0) { $0 + $1.client.residentBlocks }
+    let resident = nodes.reduce(0) { $0 + $1.client!.residentBlocks }
     if audit.orphanedChunks + audit.quarantinedChunks == 0, options.poison == 0,
       resident != audit.ready
     {
@@ -944,8 +948,9 @@ public final class StoreSimulation {
     while !isBack(), result.steps < limit, isFine { advance() }
     guard isFine else { return }
     guard isBack() else { return fail("liveness: one node alone does not recover the rest") }
-    var put = PutStart((0..<geometry.blocks).map { BlockHash(hi: UInt64($0), lo: .max - UInt64($0)) })
-    nodes[0].client.lockPatience = nil
+    var put = PutStart(
+      (0..<geometry.blocks).map { BlockHash(hi: UInt64($0), lo: .max - UInt64($0)) })
+    nodes[0].client!.lockPatience = nil
     var outcomes: [PutOutcome]?
     while outcomes == nil, result.steps < limit, isFine {
       result.steps += 1
@@ -956,7 +961,7 @@ public final class StoreSimulation {
     }
     let reserved = outcomes?.count { if case .reserved = $0 { true } else { false } } ?? 0
     // A full probe window may turn some away; nothing may be lost.
-    let free = nodes[0].client.freeBlocks + nodes[0].client.residentBlocks
+    let free = nodes[0].client!.freeBlocks + nodes[0].client!.residentBlocks
     if isFine, reserved + free != geometry.blocks {
       fail("everything is dead, but only \(reserved + free) of \(geometry.blocks) blocks come back")
     }

@@ -110,7 +110,8 @@ struct Evict: Operation {
       else { return nil }
       // Where the line no longer tells of the block, the device has lost it and recovery has
       // mended the line: there is nothing to mark, but the block is to be had back.
-      guard let entry = IndexEntry(memory.loadLine(geometry.entry(victim.slot)), in: geometry) else {
+      guard let entry = IndexEntry(memory.loadLine(geometry.entry(victim.slot)), in: geometry)
+      else {
         return Marked(
           entry: IndexEntry(state: .ready, writer: client.member, victim), victim: victim)
       }

@@ -163,7 +163,9 @@ public struct Leave: Operation {
   private var lock: LockSet
   private var state = State.lock
 
-  public init(_ geometry: PoolGeometry) { lock = LockSet([geometry.chunkLock], patience: .unlimited) }
+  public init(_ geometry: PoolGeometry) {
+    lock = LockSet([geometry.chunkLock], patience: .unlimited)
+  }
 
   public mutating func step<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient

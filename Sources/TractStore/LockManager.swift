@@ -251,7 +251,9 @@ public struct LockManager: Hashable {
       return .sync
     }
     if nodes.contains(where: { $0.epoch > epoch }) { return stepDown() }
-    if mutant == .inheritsOneHolder { read(nodes.indices.filter { !missing.contains($0) }, &memory) }
+    if mutant == .inheritsOneHolder {
+      read(nodes.indices.filter { !missing.contains($0) }, &memory)
+    }
     if let suspect = watch(nodes, only: missing) { return ask(suspect) }
     if sinceDuty >= dutyNanoseconds { beat(&memory) }
     sinceDuty = 0
@@ -372,7 +374,8 @@ public struct LockManager: Hashable {
       memory.invalidate(
         [geometry.node(node)] + boxes.map { geometry.request(node: node, box: $0) })
       let status = NodeStatus(memory.loadLine(geometry.node(node)))
-      guard status.state == .vacant || lives(status, node) else { continue }
+      let hasLeft = status.state == .vacant && mutant != .forgetsTheLeft
+      guard hasLeft || lives(status, node) else { continue }
       for box in boxes {
         let line = memory.loadLine(geometry.request(node: node, box: box))
         if let request = LockRequest(line, in: geometry, mutant: mutant) {

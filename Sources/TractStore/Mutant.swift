@@ -81,4 +81,8 @@ public enum Mutant: String, CaseIterable, Hashable, Sendable {
   case scrubsTheLiving
   /// Torn lines in the index are left as they are.
   case leavesTornLines
+  /// Who dies during a recovery counts as recovered by it. (Was so once.)
+  case recordsLateDeaths
+  /// The last release of a node that has left is not read. (Was so once.)
+  case forgetsTheLeft
 }

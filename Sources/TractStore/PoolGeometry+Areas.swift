@@ -18,7 +18,8 @@ extension PoolGeometry {
   package func area(of address: Address) -> Area {
     let starts: [(Address, Area)] = [
       (payloadBase, .payload), (pinHeader(node: 0), .pins), (entry(0), .entries),
-      (root(0, side: 0), .roots), (chunkLine(0), .chunks), (grant(seat: 0, node: 0, box: 0), .grants),
+      (root(0, side: 0), .roots), (chunkLine(0), .chunks),
+      (grant(seat: 0, node: 0, box: 0), .grants),
       (request(node: 0, box: 0), .requests), (doorbell(node: 0), .doorbells),
       (recovered(node: 0), .recovered), (fence(seat: 0, node: 0), .fences), (node(0), .nodes),
       (seat(0), .seats),
@@ -81,7 +82,8 @@ extension PoolGeometry {
 
   /// Whether nothing of the dead is left to clear away, by the device's own lines; `whole` also
   /// asks that quarantines are over.
-  package func isRecovered(_ lines: UnsafeMutableBufferPointer<Line64>, whole: Bool = false) -> Bool {
+  package func isRecovered(_ lines: UnsafeMutableBufferPointer<Line64>, whole: Bool = false) -> Bool
+  {
     func line(_ address: Address) -> Line64 { lines[Int(address.offset / Line64.bytes)] }
     return (0..<nodes).allSatisfy { node in
       let fence = (0..<seats).map { Fence(line(self.fence(seat: $0, node: node))) }

@@ -65,6 +65,7 @@ public struct Recover: Operation {
     _ memory: inout M, _ client: inout StoreClient
   ) -> Step<RecoveryReport> {
     let geometry = client.geometry
+    if client.mutant == .recordsLateDeaths { fences = client.fences }
     switch state {
     case .lock:
       switch guarding.acquire(&memory, &client) {

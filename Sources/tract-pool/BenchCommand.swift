@@ -169,7 +169,8 @@ struct BenchCommand: ParsableCommand {
       let shared = try SharedMutex(mutex, creating: true)
       let manager = try child(["manager", path, "--supervised", "--pin", "1"])
       var bench = try MicroBench(
-        try MappedMemory(opening: path, trust: access.trust), geometry, process: try currentProcess(),
+        try MappedMemory(opening: path, trust: access.trust), geometry,
+        process: try currentProcess(),
         patience: timeout)
       try bench.run(manager: manager) { place in
         try Child(["contender"] + base + access.arguments + ["--echo", "\(place.offset)"])
@@ -180,7 +181,10 @@ struct BenchCommand: ParsableCommand {
       for count in 2..<max(2, processes + 1) {
         for kind in Contention.Kind.allCases {
           rows += try Contention.measure(kind, processes: count) { node in
-            try Child(["contender"] + base + access.arguments + ["--node", "\(node)", "--kind", kind.rawValue])
+            try Child(
+              ["contender"] + base + access.arguments + [
+                "--node", "\(node)", "--kind", kind.rawValue,
+              ])
           }
         }
       }
