@@ -77,6 +77,10 @@ let package = Package(
     .testTarget(
       name: "StoreTests", dependencies: ["PoolBench", "SharedMemory", "TractStore"],
       swiftSettings: strict),
+    // Explores, simulates and plants mistakes; slow without optimisation.
+    .testTarget(
+      name: "StoreProofTests", dependencies: ["StoreChecking", "TractStore"],
+      swiftSettings: strict),
     .testTarget(
       name: "WorkloadTests", dependencies: ["JSONText", "Workload"], swiftSettings: strict),
     .testTarget(

@@ -50,7 +50,8 @@ struct World: Hashable {
     case pin(Int)
     case read(Int)
     case unpin
-    case remove(Int)
+    case remove([Int])
+    case leave
     case tick
     case join
     case recover
@@ -72,6 +73,7 @@ struct World: Hashable {
     case pin(PinBlocks, Int)
     case unpin(Unpin)
     case remove(Remove)
+    case leave(Leave)
     case tick(Tick)
     case join(Join)
     case recover(Recover)
@@ -331,6 +333,11 @@ public final class Explorer {
     for node in world.clients.indices { world.clients[node].resetCounters() }
     world.memory = explored.state
     checkLocks()
+    // I6, as far as the index shows it.
+    if scenario.checksIndex {
+      let lines = world.memory.lines.map { explored.book.lines[Int($0)] }
+      if geometry.hasDuplicates(lines) { broken = "I6: one hash is in two index lines" }
+    }
   }
 
   private func stepManager(_ seat: Int) {
@@ -388,6 +395,9 @@ public final class Explorer {
     case .remove(var operation):
       let step = operation.step(&memory, &world.clients[node])
       finish(index, step, .remove(operation)) { _ in }
+    case .leave(var operation):
+      let step = operation.step(&memory, &world.clients[node])
+      finish(index, step, .leave(operation)) { (_: Void) in }
     case .tick(var operation):
       let step = operation.step(&memory, &world.clients[node])
       finish(index, step, .tick(operation)) { report in
@@ -439,8 +449,9 @@ public final class Explorer {
       guard !process.pinned.isEmpty else { return false }
       world.processes[index].operation = .unpin(Unpin(process.pinned))
       world.processes[index].pinned = []
-    case .remove(let number):
-      world.processes[index].operation = .remove(Remove([Scenario.hash(number)]))
+    case .remove(let numbers):
+      world.processes[index].operation = .remove(Remove(numbers.map { Scenario.hash($0) }))
+    case .leave: world.processes[index].operation = .leave(Leave(geometry))
     case .tick: world.processes[index].operation = .tick(Tick())
     case .join: world.processes[index].operation = .join(Join())
     case .recover: world.processes[index].operation = .recover(Recover(geometry))

@@ -50,7 +50,7 @@ public struct ModelOptions: Hashable, Sendable {
   /// Whether caches keep clean copies until they are flushed; without, none stays after a step. The
   /// two extremes: for code that flushes before every read they are the same.
   public var keepsCopies = false
-  /// Whether a line may be seen half written.
+  /// Whether a line may be seen half written, or later than others of the same batch.
   public var tears = false
   /// Whether a step's reads may be older than the step.
   public var readsEarly = true
@@ -72,6 +72,8 @@ final class ModelDevice {
   var choices: [Int] = []
   var alternatives: [Int] = []
   private var next = 0
+  /// Whether what the step still writes waits for its tail.
+  private var isCut = false
 
   init(
     _ geometry: PoolGeometry, hosts: Int, processes: Int, _ options: ModelOptions,
@@ -91,6 +93,7 @@ final class ModelDevice {
     self.process = process
     next = 0
     alternatives.removeAll(keepingCapacity: true)
+    isCut = false
     finishTail(process)
   }
 
@@ -219,13 +222,19 @@ final class ModelDevice {
       return
     }
     if process >= 0, !state.tails[process].isEmpty {
-      state.tails[process].append(write)
+      if isCut { state.tails[process].append(write) } else { arrive(write) }
       return
     }
     if options.tears, process >= 0 {
       // The first words, then others may look, then the rest of the line and of the step.
-      let cut = [8, 2, 4, 7][choose(4)]
+      let cut = [8, 2, 4, 7, 0][choose(5)]
+      if cut == 0 {
+        // The others of the batch come first.
+        state.tails[process] = [write]
+        return
+      }
       if cut < 8 {
+        isCut = true
         var half = book.lines[Int(write.line)]
         let old = book.lines[Int(state.lines[Int(write.index)])]
         for word in cut..<8 { half[word] = old[word] }
@@ -236,6 +245,9 @@ final class ModelDevice {
     }
     arrive(write)
   }
+
+  /// What comes after a fence comes after all that was before.
+  func fence() { if process >= 0, !state.tails[process].isEmpty { isCut = true } }
 
   private func finishTail(_ process: Int) {
     let tail = state.tails[process]
@@ -315,7 +327,7 @@ struct ModelMemory: SharedMemory {
   mutating func load(_ address: Address) -> UInt64 { device.load(host, address) }
   mutating func store(_ value: UInt64, to address: Address) { device.store(host, value, address) }
   mutating func flush(_ line: Address) { device.flush(host, line) }
-  mutating func fence() {}
+  mutating func fence() { device.fence() }
   mutating func storeLine(_ line: Line64, at address: Address) {
     device.storeLine(host, line, address)
   }

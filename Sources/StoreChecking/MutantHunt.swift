@@ -42,6 +42,8 @@ extension Mistake {
       .mutant(.scansBeforeMarking), .mutant(.evictsPinned):
       .named("pins")
     case .mutant(.dropsEvicting): .named("eviction-recovery")
+    case .mutant(.emptiesRunsAtOnce): .named("eviction-of-a-run")
+    case .mutant(.forgetsTheLeft): .named("leaving")
     case .sabotage(.fencesWithoutFlushing): .named("reservation-recovery")
     case .mutant(.believesTornLines): .named("lock-by-flush")
     case .mutant(.acceptsAnySequence), .mutant(.grantsPartOfASet): .named("lock-sets")

@@ -27,6 +27,8 @@ public struct Scenario: Sendable {
   var mortal: Int?
   /// Whether the node may be suspected, and is then stopped, while it lives.
   var suspectsTheLiving = false
+  /// Whether no hash may ever be in two index lines.
+  var checksIndex = false
 
   /// Faults 0 to 2 of the explorer that can occur.
   var faultCount: Int { mortal != nil ? 3 : managers > 1 ? 2 : 0 }
@@ -62,7 +64,8 @@ public struct Scenario: Sendable {
   public static var all: [Scenario] {
     [
       lock, lockByFlush, lockPosted, lockWithCopies, withdrawal, lockSets, failOver, failOverJoin,
-      pins, pinsPosted, pinsWithCopies, publication, evictionRecovery, reservationRecovery,
+      pins, pinsPosted, pinsWithCopies, publication, evictionRecovery, evictionOfARun,
+      reservationRecovery, leaving,
     ]
   }
 
@@ -177,7 +180,7 @@ public struct Scenario: Sendable {
     Scenario(
       "pins", blocks: 1,
       [
-        Part(name: "the owner", node: 0, script: [.remove(1), .put(2), .publish(2)]),
+        Part(name: "the owner", node: 0, script: [.remove([1]), .put(2), .publish(2)]),
         Part(name: "the reader", node: 1, script: [.pin(1), .read(1), .read(1), .unpin]),
       ]
     ).with { $0.published = [(0, [1])] }
@@ -194,7 +197,7 @@ public struct Scenario: Sendable {
     Scenario(
       "pins-with-copies", blocks: 2,
       [
-        Part(name: "the owner", node: 0, script: [.remove(1), .put(2), .put(3), .publish(3)]),
+        Part(name: "the owner", node: 0, script: [.remove([1]), .put(2), .put(3), .publish(3)]),
         Part(name: "the reader", node: 1, script: [.pin(1), .read(1), .unpin]),
       ]
     ).with {
@@ -225,7 +228,7 @@ public struct Scenario: Sendable {
     Scenario(
       "eviction-recovery", blocks: 1, boxes: 2,
       [
-        Part(name: "the owner", node: 0, script: [.remove(1)]),
+        Part(name: "the owner", node: 0, script: [.remove([1])]),
         Part(
           name: "the survivor", node: 1,
           script: [
@@ -240,6 +243,40 @@ public struct Scenario: Sendable {
       $0.options.readsEarly = false
       $0.suspectsTheLiving = true
     }
+  }
+
+  /// The owner dies while it evicts two neighbours, whose lines arrive in any order; a survivor puts
+  /// the second of them again, which must not end up in the index twice.
+  static var evictionOfARun: Scenario {
+    let scenario = Scenario(
+      "eviction-of-a-run", blocks: 3, window: 3, boxes: 2,
+      [
+        Part(name: "the owner", node: 0, script: []),
+        Part(name: "the survivor", node: 1, script: []),
+      ])
+    // Two hashes that want the same line.
+    let first = scenario.geometry.firstSlot(of: hash(1))
+    let second = (2...).first { scenario.geometry.firstSlot(of: hash($0)) == first }!
+    return scenario.with {
+      $0.published = [(0, [1, second])]
+      $0.processes[0].script = [.remove([1, second])]
+      $0.processes[1].script = [.awaitFence(0), .recover, .put(second)]
+      $0.mortal = 0
+      $0.options.tears = true
+      $0.options.readsEarly = false
+      $0.checksIndex = true
+    }
+  }
+
+  /// A node leaves with the lock of the chunk table just given back, and another needs it.
+  static var leaving: Scenario {
+    Scenario(
+      "leaving", blocks: 1, boxes: 2,
+      [
+        Part(name: "node 0", node: 0, script: [.leave]),
+        Part(name: "node 1", node: 1, script: [.put(2), .mustHave, .publish(2)]),
+      ]
+    )
   }
 
   /// A writer dies while it reserves and publishes; another clears up and uses the place again.
@@ -278,5 +315,6 @@ public struct Scenario: Sendable {
     late = other.late
     mortal = other.mortal
     suspectsTheLiving = other.suspectsTheLiving
+    checksIndex = other.checksIndex
   }
 }

@@ -78,6 +78,21 @@ extension PoolGeometry {
   /// A line of the object store that checkers use as a counter under a lock.
   package func counter(_ lock: UInt16) -> Address { root(Int(lock), side: 0) }
 
+  /// Whether a hash is in more than one index line.
+  package func hasDuplicates(_ lines: [Line64]) -> Bool {
+    var seen: Set<BlockHash> = []
+    for slot in 0..<entries {
+      guard let entry = IndexEntry(lines[entryIndex(slot)], in: self), entry.state != .empty,
+        entry.state != .tomb
+      else { continue }
+      if !seen.insert(entry.hash).inserted { return true }
+    }
+    return false
+  }
+
+  /// The line where the search for a hash begins.
+  package func firstSlot(of hash: BlockHash) -> Int { slot(of: hash, distance: 0) }
+
   package func entryIndex(_ slot: Int) -> Int { Int(entry(slot).offset / Line64.bytes) }
 
   /// Whether nothing of the dead is left to clear away, by the device's own lines; `whole` also
