@@ -87,7 +87,7 @@ public struct Scenario: Sendable {
       "lock-by-flush", shards: 2, window: 1,
       [
         Part(name: "node 0", node: 0, script: [.count([0]), .count([1])]),
-        Part(name: "node 1", node: 1, script: [.count([1])]),
+        Part(name: "node 1", node: 1, script: [.count([1]), .count([0])]),
       ]
     ).with {
       $0.options.hasLineStore = false
@@ -112,8 +112,8 @@ public struct Scenario: Sendable {
     Scenario(
       "lock-with-copies",
       [
-        Part(name: "node 0", node: 0, script: [.count([0])]),
-        Part(name: "node 1", node: 1, script: [.count([0])]),
+        Part(name: "node 0", node: 0, script: [.count([0]), .count([0])]),
+        Part(name: "node 1", node: 1, script: [.count([0]), .count([0])]),
       ]
     ).with {
       $0.options.keepsCopies = true

@@ -10,7 +10,7 @@ import Testing
     print("\(name): \(result.states) states, \(result.transitions) transitions")
     #expect(result.violation == nil, "\(result.trace.joined(separator: "\n"))")
     #expect(result.isComplete)
-    #expect(result.states > 1000, "too small a world to mean something")
+    #expect(result.states > 500, "too small a world to mean something")
   }
 
   /// The trace is a shortest one, and tells who did what.

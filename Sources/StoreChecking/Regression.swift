@@ -1,0 +1,41 @@
+// Histories in which the store once failed, or fails with a mistake planted, made small.
+
+/// A simulation that must fail with its mistake and pass without.
+public struct Regression: Hashable, Sendable, CustomStringConvertible {
+  public var mistake: String
+  public var seed: UInt64
+  /// As `SimulationOptions` writes them; what is not named has its default.
+  public var options: String
+
+  public var description: String { "\(mistake), seed \(seed)" }
+
+  /// Found by `store-check shrink`. A change of what simulations draw changes their course: find new
+  /// ones then.
+  public static let all: [Regression] = [
+    // Recovery counted those as recovered who died while it was under way.
+    Regression(
+      mistake: "recordsLateDeaths", seed: 4,
+      options: "nodes=2,tasks=1,blocks=2,chunk=1,shards=3,window=4,boxes=16,hashes=10,"
+        + "deliveries=272,pauses=124,managerpauses=20,crash=evictionMarked:pause"),
+    Regression(
+      mistake: "skipsQuarantine", seed: 11,
+      options: "nodes=2,tasks=1,blocks=10,chunk=2,shards=1,window=8,boxes=4,hashes=17,steps=855,"
+        + "deliveries=128,posted=true,kills=117"),
+    Regression(
+      mistake: "leavesTornLines", seed: 1,
+      options: "nodes=2,tasks=1,blocks=7,chunk=1,shards=1,window=4,boxes=4,hashes=14,steps=474,"
+        + "evictions=203,deliveries=10,preemptions=35,linestore=false"),
+    Regression(
+      mistake: "deletesWithoutTomb", seed: 14,
+      options: "nodes=2,tasks=1,blocks=21,chunk=3,shards=3,window=8,boxes=4,hashes=7,steps=474,"
+        + "deliveries=348"),
+    Regression(
+      mistake: "freesLocksOfSuspects", seed: 2,
+      options: "nodes=2,tasks=1,blocks=1,chunk=1,shards=7,window=8,boxes=16,hashes=4,steps=1459,"
+        + "deliveries=363,pauses=62,fencingfails=true,crash=lockRequested:killProcess"),
+    Regression(
+      mistake: "acceptsAnyEpoch", seed: 3,
+      options: "nodes=4,tasks=1,blocks=6,chunk=2,shards=1,window=8,boxes=4,hashes=9,steps=474,"
+        + "deliveries=109,preemptions=130,crash=pinProven:killHost"),
+  ]
+}
