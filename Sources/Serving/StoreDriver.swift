@@ -121,7 +121,8 @@ struct StoreDriver {
     }
   }
 
-  private static func timing(_ cxl: CXLSpec, factor: Double) -> LineTiming {
+  /// What line accesses cost when latency is `factor` times the idle one.
+  static func timing(_ cxl: CXLSpec, factor: Double) -> LineTiming {
     LineTiming(
       latency: cxl.latencySeconds * 1e9 * factor,
       pipelinedRead: cxl.pipelinedReadSeconds * 1e9,
