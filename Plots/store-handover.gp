@@ -17,7 +17,7 @@ set xtics (2, 4, 8, 16, 32)
 set xrange [1.8:36]
 set yrange [0:*]
 set grid ytics linetype 1 linecolor "#DDDDDD"
-set key top left box linecolor "#BBBBBB" height 0.5 width 1
+set key top left Left reverse box linecolor "#BBBBBB" height 0.5 width -6
 set border 3
 set tics nomirror out
 

@@ -54,6 +54,7 @@ public struct Metrics {
       values.append(("utilisation_\(resource.name)", resource.utilisation))
     }
     if let store = run.store { add(store) }
+    if let faults = run.faults { add(faults, Array(counted), hasStore: run.store != nil) }
     countFailures(Array(counted))
   }
 
@@ -162,6 +163,27 @@ public struct Metrics {
       ("store_evictions", Double(store.evictions)),
       ("store_allocation_failures", Double(store.allocationFailures)),
       ("store_deduplicated_tokens", Double(store.deduplicatedTokens)),
+    ]
+  }
+
+  private mutating func add(
+    _ faults: FaultUse, _ counted: [RequestRecord], hasStore: Bool
+  ) {
+    values += [
+      ("requests_recomputed", Double(counted.count { $0.recomputations > 0 })),
+      ("requests_failed_by_faults", Double(faults.requestsFailed)),
+      ("tokens_lost", Double(faults.tokensLost)), ("bytes_lost", faults.bytesLost),
+    ]
+    guard hasStore else { return }
+    let recoveries = faults.recoverySeconds.map { $0 * 1e3 }
+    values += [
+      ("recoveries", Double(recoveries.count)),
+      ("mean_recovery_time_ms", recoveries.isEmpty ? 0 : Statistics.mean(recoveries)),
+      ("max_recovery_time_ms", recoveries.max() ?? 0),
+      ("store_fences", Double(faults.fences)),
+      ("store_manager_changes", Double(faults.managerChanges)),
+      ("store_stalled_operations", Double(faults.stalledOperations)),
+      ("store_max_operation_ms", faults.longestOperationSeconds * 1e3),
     ]
   }
 

@@ -56,7 +56,12 @@ public enum ReportFiles {
     var text = ""
     for run in comparison.runs {
       for record in run.requests {
-        text += request(record, run.system.name).text(indented: false)
+        var line = request(record, run.system.name)
+        if !comparison.workload.faults.isEmpty, case .object(var members) = line {
+          members.append(("recomputations", JSONNode(.integer(record.recomputations))))
+          line = .object(members)
+        }
+        text += line.text(indented: false)
         text += "\n"
       }
     }
