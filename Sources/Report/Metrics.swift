@@ -35,6 +35,30 @@ public struct Metrics {
     ]
   }
 
+  /// Definitions beside those, for workloads with faults.
+  public static var faultDefinitions: [(key: String, text: String)] {
+    [
+      (
+        "requests_recomputed",
+        "requests begun anew because a crash took their KV or worker; their other figures are of the last attempt"
+      ),
+      ("requests_failed_by_faults", "requests that found no worker of a role up, whole run"),
+      ("tokens_lost", "tokens whose KV was computed or generated in attempts that came to nothing"),
+      ("bytes_lost", "bytes moved by transfers cut short and by attempts that came to nothing"),
+      (
+        "recovery_time",
+        "crash of a node until another has cleared its traces in the store away, ms"
+      ),
+      ("store_fences", "nodes that the lock manager declared dead"),
+      ("store_manager_changes", "times a standby took over from the lock manager"),
+      (
+        "store_stalled_operations",
+        "store operations longer than an eighth of a lease: they waited for the dead or for a link"
+      ),
+      ("utilisation", "of the capacity without faults"),
+    ]
+  }
+
   public init(_ run: RunResult, _ workload: Workload) {
     system = run.system.name
     let counted = run.requests.dropFirst(workload.stop.warmupRequests)

@@ -29,7 +29,9 @@ public enum ReportFiles {
       "seed": .integer(Int(workload.seed)), "version": .string(Comparison.version),
       "model": .string(workload.model.name), "baseline": .string(workload.baseline),
       "definitions": .object(
-        Metrics.definitions.map { ($0.key, JSONNode(.string($0.text))) }),
+        (Metrics.definitions + (workload.faults.isEmpty ? [] : Metrics.faultDefinitions)).map {
+          ($0.key, JSONNode(.string($0.text)))
+        }),
       "runs": .list(runs),
     ])
   }
