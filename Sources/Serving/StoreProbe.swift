@@ -40,7 +40,7 @@ public struct StoreProbe: Sendable {
 
   /// Allowed values.
   public static var nodeRange: ClosedRange<Int> { 2...255 }
-  public static var lockRange: ClosedRange<Int> { 4...4096 }
+  public static var lockRange: ClosedRange<Int> { 4...1024 }
 
   /// Latency of one line access under the load, seconds.
   public let latencySeconds: Double
@@ -51,7 +51,11 @@ public struct StoreProbe: Sendable {
 
   /// Blocks of a prefix that is looked up and pinned.
   public static var prefixBlocks: Int { 128 }
-  private static var samples: Int { 1000 }
+
+  /// Samples of each operation; fewer where a single scan of the paper's manager is very long.
+  private static func samples(_ setting: Setting) -> Int {
+    max(100, min(1000, 50_000_000 / (setting.nodes * setting.locks)))
+  }
 
   /// Runs the probe; the result depends on the arguments alone.
   public init(_ cxl: CXLSpec, _ setting: Setting) {
@@ -65,7 +69,7 @@ public struct StoreProbe: Sendable {
   private static func probeStore(_ setting: Setting, _ timing: LineTiming) -> [Figure] {
     let shards = setting.locks - 3
     // Room for the prefix and for every block that is allocated on any node.
-    let blocks = (prefixBlocks + samples) * 2 + setting.nodes * 16
+    let blocks = (prefixBlocks + samples(setting)) * 2 + setting.nodes * 16
     let geometry: PoolGeometry
     do {
       geometry = try PoolGeometry(
@@ -79,9 +83,9 @@ public struct StoreProbe: Sendable {
     }
     var locks = bench()
     StoreLock.join(&locks)
-    var figures = lockFigures(&locks, bench: bench)
+    var figures = lockFigures(&locks, samples(setting), bench: bench)
     var random = RandomStream(seed: setting.seed, name: "probe store operations")
-    figures += operationFigures(&locks, &random)
+    figures += operationFigures(&locks, samples(setting), &random)
     return figures
   }
 
@@ -93,11 +97,11 @@ public struct StoreProbe: Sendable {
     }
     var locks = bench()
     PaperLockModel.join(&locks)
-    return lockFigures(&locks, bench: bench)
+    return lockFigures(&locks, samples(setting), bench: bench)
   }
 
   private static func lockFigures<Model: LockModel>(
-    _ locks: inout ProbeBench<Model>, bench: () -> ProbeBench<Model>
+    _ locks: inout ProbeBench<Model>, _ samples: Int, bench: () -> ProbeBench<Model>
   ) -> [Figure] {
     let alone = locks.passages(samples)
     var contended = bench()
@@ -110,7 +114,7 @@ public struct StoreProbe: Sendable {
   }
 
   private static func operationFigures(
-    _ bench: inout ProbeBench<StoreLock>, _ random: inout RandomStream
+    _ bench: inout ProbeBench<StoreLock>, _ samples: Int, _ random: inout RandomStream
   ) -> [Figure] {
     let nodes = bench.nodes
     var next = 0
