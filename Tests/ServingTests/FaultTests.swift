@@ -220,6 +220,25 @@ private func seconds(_ time: SimTime?) throws -> Double { try #require(time).sec
     #expect(!down.isEmpty && down.allSatisfy { $0.prefillWorker == 0 })
   }
 
+  /// The prefill node dies in the middle of a slow save, while decode's first pin is stalled: its
+  /// answer comes to an attempt that is no more, and its pins are given back.
+  @Test func lateAnswersAreGivenBack() throws {
+    let slow = "{\"kind\":\"cxl_degradation\",\"at_s\":0,\"for_s\":99,\"bandwidth_factor\":0.02}"
+    let plain = try run("tract", Self.rack + single, faults: "[\(slow)]").runs[0].requests[0]
+    let done = try seconds(plain.prefillDone)
+    let cut =
+      "{\"kind\":\"link_down\",\"link\":\"cxl_adapter\",\"worker\":\(plain.decodeWorker),"
+      + "\"at_s\":\(done),\"for_s\":5}"
+    let crash =
+      "{\"kind\":\"node_crash\",\"worker\":\(plain.prefillWorker),\"at_s\":\(done + 2)}"
+    let comparison = try run("tract", Self.rack + single, faults: "[\(slow),\(cut),\(crash)]")
+    let record = comparison.runs[0].requests[0]
+    #expect(record.outcome == .completed && record.recomputations == 1)
+    #expect(comparison.runs[0].store?.pinsAtEnd == 0)
+    // Blocks that had been published are found.
+    #expect(record.cachedTokens >= 16 * 64)
+  }
+
   @Test func withoutLockManagersTheRunEnds() throws {
     let faults = (0..<2).map { "{\"kind\":\"node_crash\",\"worker\":\($0),\"at_s\":3}" }
     let result = try run(
@@ -262,6 +281,25 @@ private func seconds(_ time: SimTime?) throws -> Double { try #require(time).sec
       }
     }
     return "[\(kinds.joined(separator: ","))]"
+  }
+
+  /// Quick returns, short leases, little memory: nodes take chunks of their earlier lives over and
+  /// evict what requests still count on.
+  @Test(arguments: UInt64(1)...12) func lawsHoldInATightPool(seed: UInt64) throws {
+    var random = RandomStream(seed: seed, name: "tight faults")
+    let crashes = (0..<12).map { _ in
+      "{\"kind\":\"node_crash\",\"worker\":\(random.integer(below: 4)),"
+        + "\"at_s\":\(random.uniform() * 20),\"return_after_s\":\(0.02 + random.uniform())}"
+    }
+    let comparison = try Comparison(
+      try workload([
+        "systems=[{\"base\":\"tract\",\"cache_gib\":1.3,\"lease_ms\":20}]", "baseline=tract",
+        "rack.prefill.count=2", "rack.decode.count=2", "traffic.arrivals.rate_rps=10",
+        "traffic.output_tokens=150", "engine.gpu_memory_utilization=0.43", "stop.requests=150",
+        "seed=\(seed)", "faults=[\(crashes.joined(separator: ","))]",
+      ]), jobs: 1)
+    #expect(comparison.violations == [], "seed \(seed)")
+    #expect(try #require(comparison.metrics[0]["recoveries"]) > 0)
   }
 
   @Test(arguments: UInt64(1)...40) func lawsHold(seed: UInt64) throws {
