@@ -1,9 +1,9 @@
-// One lock taken and given back with nothing done under it: what probes measure.
+// One lock held for a while, seen from outside: what probes measure.
 
 import SharedMemory
 
 /// A passage through one lock: request, grant, a pause under it, release.
-public struct LockPassage: Operation {
+public struct LockHold: Operation {
   private var lock: LockSet
   private let holdNanoseconds: UInt64
 
