@@ -19,6 +19,7 @@ let package = Package(
   targets: [
     // 0: outside
     .target(name: "CCacheLine"),
+    .target(name: "CProcess"),
     .target(name: "CRobustMutex"),
     .systemLibrary(name: "CGSL", pkgConfig: "gsl", providers: [.apt(["libgsl-dev"])]),
     // 1: ports
@@ -27,7 +28,11 @@ let package = Package(
     // 2: the product, and time
     .target(name: "TractStore", dependencies: ["SharedMemory"], swiftSettings: strict),
     .target(
-      name: "PoolBench", dependencies: ["JSONText", "SharedMemory", "TractStore"],
+      name: "PoolBench",
+      dependencies: ["CProcess", "CRobustMutex", "JSONText", "SharedMemory", "TractStore"],
+      swiftSettings: strict),
+    .target(
+      name: "StoreChecking", dependencies: ["PoolBench", "SharedMemory", "TractStore"],
       swiftSettings: strict),
     .target(name: "EventKernel", dependencies: ["CGSL"], swiftSettings: strict),
     // 3: the rack, and what drives it
@@ -58,6 +63,10 @@ let package = Package(
       dependencies: ["JSONText", "PoolBench", "SharedMemory", "TractStore", argumentParser],
       swiftSettings: strict),
 
+    .executableTarget(
+      name: "store-check", dependencies: ["StoreChecking", "TractStore", argumentParser],
+      swiftSettings: strict),
+
     .testTarget(name: "EventKernelTests", dependencies: ["EventKernel"], swiftSettings: strict),
     .testTarget(name: "RackTests", dependencies: ["Rack"], swiftSettings: strict),
     .testTarget(name: "JSONTextTests", dependencies: ["JSONText"], swiftSettings: strict),
@@ -75,7 +84,8 @@ let package = Package(
       swiftSettings: strict),
     // Runs the built commands.
     .testTarget(
-      name: "CommandTests", dependencies: ["JSONText", "tract-pool", "tract-sim"],
+      name: "CommandTests",
+      dependencies: ["JSONText", "SharedMemory", "TractStore", "tract-pool", "tract-sim"],
       exclude: ["Goldens"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

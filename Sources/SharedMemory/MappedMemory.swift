@@ -7,37 +7,66 @@ import Glibc
 ///
 /// Names that begin with `shm:/` are POSIX shared memory; everything else is a path. Addresses must
 /// lie inside `byteCount`; the store keeps to that by checking the pool's geometry against the
-/// region's size when it opens it.
+/// region's size when it opens it. A file that is cut while it is mapped cannot be guarded against:
+/// an access behind its new end ends the process (SIGBUS).
 public struct MappedMemory: ~Copyable, SharedMemory {
   @usableFromInline let base: UnsafeMutableRawPointer
   public let byteCount: UInt64
   public let capabilities: DeviceCapabilities
+  /// Whether stores are allowed. What can only be read is flushed before loads all the same.
+  public let isWritable: Bool
   /// Open as long as the mapping lives, for its advisory lock.
   private let file: Int32
 
-  /// Maps what exists.
+  /// What may be opened, as somebody else may have put it there: pools are written through, so a
+  /// link or a foreign file in a shared folder could direct the writes elsewhere.
+  public struct Trust: Hashable, Sendable {
+    /// Whether the path may end in a symbolic link.
+    public var followsLinks: Bool
+    /// Whether it may belong to another user than this process's.
+    public var anyOwner: Bool
+
+    public init(followsLinks: Bool = false, anyOwner: Bool = false) {
+      self.followsLinks = followsLinks
+      self.anyOwner = anyOwner
+    }
+  }
+
+  /// Maps what exists: a regular file, POSIX shared memory or a DAX device, and nothing else.
   ///
   /// With `exclusively`, at most one such mapping exists on this host at a time (flock); others
   /// may map the region without it.
-  public init(opening path: String, exclusively: Bool = false) throws(PoolError) {
-    let file = try Self.open(path, flags: O_RDWR, action: .open)
-    if exclusively, flock(file, LOCK_EX | LOCK_NB) != 0 {
-      close(file)
-      throw PoolError(
-        .open, path: path, reason: "another process has it for itself",
-        remedy: "wait until it has ended")
-    }
-    do {
-      try self.init(file: file, path: path, bytes: Self.size(of: file, path: path))
+  public init(
+    opening path: String, exclusively: Bool = false, writable: Bool = true, trust: Trust = Trust()
+  ) throws(PoolError) {
+    // Without O_NONBLOCK, opening a FIFO would wait for its other end.
+    let file = try Self.open(
+      path, flags: (writable ? O_RDWR : O_RDONLY) | O_NONBLOCK, action: .open, trust)
+    do throws(PoolError) {
+      let bytes = try Self.size(of: file, path: path, trust)
+      if exclusively, flock(file, LOCK_EX | LOCK_NB) != 0 {
+        throw PoolError(
+          .open, path: path, reason: "another process uses it",
+          remedy: "wait until it has ended")
+      }
+      try self.init(file: file, path: path, bytes: bytes, isWritable: writable)
     } catch {
       close(file)
       throw error
     }
   }
 
-  /// Creates a file or POSIX shared memory of `bytes` zero bytes; refuses to replace one.
+  /// Creates a file or POSIX shared memory of `bytes` zero bytes, for its owner only; refuses to
+  /// replace one.
   public init(creating path: String, bytes: UInt64) throws(PoolError) {
-    let file = try Self.open(path, flags: O_RDWR | O_CREAT | O_EXCL, action: .create)
+    let file = try Self.open(path, flags: O_RDWR | O_CREAT | O_EXCL, action: .create, Trust())
+    // The umask may have taken from the owner, too; then nobody could open it again.
+    guard fchmod(file, 0o600) == 0 else {
+      let code = errno
+      close(file)
+      Self.remove(path)
+      throw PoolError(.create, path: path, code: code)
+    }
     // Reserve the space now: a sparse file on a full disk would end in SIGBUS at some later store.
     let code = posix_fallocate(file, 0, off_t(clamping: bytes))
     guard code == 0 else {
@@ -46,7 +75,7 @@ public struct MappedMemory: ~Copyable, SharedMemory {
       throw PoolError(.size, path: path, code: code)
     }
     do {
-      try self.init(file: file, path: path, bytes: bytes)
+      try self.init(file: file, path: path, bytes: bytes, isWritable: true)
     } catch {
       close(file)
       Self.remove(path)
@@ -55,17 +84,21 @@ public struct MappedMemory: ~Copyable, SharedMemory {
   }
 
   /// Takes `file` over if it does not throw.
-  private init(file: Int32, path: String, bytes: UInt64) throws(PoolError) {
+  private init(
+    file: Int32, path: String, bytes: UInt64, isWritable: Bool
+  ) throws(PoolError) {
     guard bytes > 0 else {
       throw PoolError(.map, path: path, reason: "it is empty", remedy: "create the pool first")
     }
-    let mapping = mmap(nil, Int(clamping: bytes), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0)
+    let protection = isWritable ? PROT_READ | PROT_WRITE : PROT_READ
+    let mapping = mmap(nil, Int(clamping: bytes), protection, MAP_SHARED, file, 0)
     guard let mapping, mapping != MAP_FAILED else {
       throw PoolError(.map, path: path, code: errno)
     }
     base = mapping
     byteCount = bytes
     self.file = file
+    self.isWritable = isWritable
     capabilities = DeviceCapabilities(
       fabric: .strong, ddio: false, lineStore: cl_has_line_store() != 0, payload: .cpuVisible)
   }
@@ -80,43 +113,102 @@ public struct MappedMemory: ~Copyable, SharedMemory {
     if let name = sharedMemoryName(path) { shm_unlink(name) } else { unlink(path) }
   }
 
+  // MARK: Who uses it
+
+  /// Claims the region together with others, so that nobody gets it `exclusively`; false if
+  /// somebody has.
+  public func share() -> Bool { flock(file, LOCK_SH | LOCK_NB) == 0 }
+
+  /// Takes a part that one process of this host can play at a time, until the mapping ends; false
+  /// if another has it.
+  ///
+  /// Parts are numbered locks of the open file (fcntl), beyond all data, so that they bar nobody
+  /// from the data itself. They cover one host and one file, by whatever path it is opened.
+  public func takePart(_ part: Int) -> Bool {
+    var lock = Self.lock(part, F_WRLCK)
+    return fcntl(file, Self.setLock, &lock) == 0
+  }
+
+  /// Gives the part back.
+  public func leavePart(_ part: Int) {
+    var lock = Self.lock(part, F_UNLCK)
+    _ = fcntl(file, Self.setLock, &lock)
+  }
+
+  /// Whether another process of this host has taken the part.
+  public func isPartTaken(_ part: Int) -> Bool {
+    var lock = Self.lock(part, F_WRLCK)
+    return fcntl(file, Self.getLock, &lock) != 0 || lock.l_type != Int16(F_UNLCK)
+  }
+
+  // Open file description locks (Linux 3.15), which fork and other mappings leave alone.
+  private static var getLock: Int32 { 36 }
+  private static var setLock: Int32 { 37 }
+
+  private static func lock(_ part: Int, _ type: Int32) -> Glibc.flock {
+    Glibc.flock(
+      l_type: Int16(type), l_whence: Int16(SEEK_SET), l_start: off_t(1 << 62 + part), l_len: 1,
+      l_pid: 0)
+  }
+
   /// The name for `shm_open`, if `path` begins with `shm:`.
   private static func sharedMemoryName(_ path: String) -> String? {
     path.hasPrefix("shm:") ? String(path.dropFirst(4)) : nil
   }
 
   private static func open(
-    _ path: String, flags: Int32, action: PoolError.Action
+    _ path: String, flags: Int32, action: PoolError.Action, _ trust: Trust
   ) throws(PoolError) -> Int32 {
     let file: Int32
+    let flags = flags | O_CLOEXEC | (trust.followsLinks ? 0 : O_NOFOLLOW)
     if let name = sharedMemoryName(path) {
       guard name.hasPrefix("/"), name.count > 1, !name.dropFirst().contains("/") else {
         throw PoolError(
           action, path: path, reason: "not a name of POSIX shared memory",
           remedy: "write it as shm:/name, with no further slash")
       }
-      file = shm_open(name, flags | O_CLOEXEC, 0o600)
+      file = shm_open(name, flags, 0o600)
     } else {
-      file = Glibc.open(path, flags | O_CLOEXEC, 0o600)
+      file = Glibc.open(path, flags, 0o600)
     }
     guard file >= 0 else { throw PoolError(action, path: path, code: errno) }
     return file
   }
 
-  /// Bytes behind an open file; a DAX device tells its size in sysfs.
-  private static func size(of file: Int32, path: String) throws(PoolError) -> UInt64 {
+  /// Bytes behind an open file.
+  /// - Throws: if it is no memory, or not to be trusted.
+  private static func size(
+    of file: Int32, path: String, _ trust: Trust
+  ) throws(PoolError) -> UInt64 {
     var status = stat()
     guard fstat(file, &status) == 0 else { throw PoolError(.size, path: path, code: errno) }
-    guard status.st_mode & S_IFMT == S_IFCHR else { return UInt64(clamping: status.st_size) }
+    let kind = status.st_mode & S_IFMT
+    guard kind == S_IFREG || kind == S_IFCHR else {
+      throw PoolError(
+        .open, path: path, reason: "it is \(kind == S_IFDIR ? "a directory" : "no memory")",
+        remedy: PoolError.whatToGive)
+    }
+    let bytes =
+      try kind == S_IFCHR
+      ? deviceSize(status.st_rdev, path: path) : UInt64(clamping: status.st_size)
+    guard trust.anyOwner || status.st_uid == geteuid() else {
+      throw PoolError(
+        .open, path: path,
+        reason: "it belongs to user \(status.st_uid), this process runs as \(geteuid())",
+        remedy: "run as its owner, or allow any owner (--any-owner) if you trust that one")
+    }
+    return bytes
+  }
+
+  /// Only a DAX device has a size in sysfs.
+  private static func deviceSize(_ device: dev_t, path: String) throws(PoolError) -> UInt64 {
     // The parts of a dev_t, as glibc's gnu_dev_major and gnu_dev_minor take it apart.
-    let device = status.st_rdev
     let major = (device >> 8) & 0xFFF | (device >> 32) & ~0xFFF
     let minor = device & 0xFF | (device >> 12) & ~0xFF
     let attribute = "/sys/dev/char/\(major):\(minor)/size"
     guard let text = fopen(attribute, "r") else {
       throw PoolError(
-        .size, path: path, reason: "no \(attribute)",
-        remedy: "give a DAX device (/dev/dax…), a file or shm:/name")
+        .size, path: path, reason: "no \(attribute)", remedy: PoolError.whatToGive)
     }
     defer { fclose(text) }
     var digits = [CChar](repeating: 0, count: 32)
@@ -129,6 +221,7 @@ public struct MappedMemory: ~Copyable, SharedMemory {
   }
 
   @inlinable public mutating func store(_ value: UInt64, to address: Address) {
+    assert(isWritable)
     cl_store64(pointer(address, 8), value)
   }
 
@@ -137,6 +230,7 @@ public struct MappedMemory: ~Copyable, SharedMemory {
   @inlinable public mutating func fence() { cl_fence() }
 
   @inlinable public mutating func storeLine(_ line: Line64, at address: Address) {
+    assert(isWritable)
     withUnsafeBytes(of: line) { bytes in
       cl_store_line(
         pointer(address.line, 64), bytes.baseAddress!.assumingMemoryBound(to: UInt64.self))

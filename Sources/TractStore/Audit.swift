@@ -39,6 +39,9 @@ public struct Audit: Hashable, Sendable {
   /// Whether no block is in use or held by anybody.
   public var isEmpty: Bool { ready + reserved + evicting + pins == 0 }
 
+  /// Index lines that are dropped from the cache together.
+  private static var batch: Int { 1 << 12 }
+
   /// Block and generation of each READY entry, as pins name them.
   private var readyWords: Set<UInt64> = []
   private var fences: [Fence] = []
@@ -107,8 +110,11 @@ public struct Audit: Hashable, Sendable {
   ) {
     var holders: [Int: Int] = [:]
     var places: [BlockHash: Int] = [:]
-    memory.invalidate((0..<geometry.entries).map { geometry.entry($0) })
     for slot in 0..<geometry.entries {
+      if slot % Self.batch == 0 {
+        let slots = slot..<min(slot + Self.batch, geometry.entries)
+        memory.invalidate(slots.map { geometry.entry($0) })
+      }
       guard let entry = IndexEntry(memory.loadLine(geometry.entry(slot)), in: geometry) else {
         if unrecovered.isEmpty {
           problems.append("I2: index line \(slot) is torn or names what does not exist")

@@ -19,6 +19,7 @@ struct BlockHeap: Hashable {
 
   private let blocksPerChunk: Int
   private var blocks: [Block]
+  private var adopted: [Bool]
   private var free: [Int32] = []
   private var newest: Int32 = -1
   private var oldest: Int32 = -1
@@ -36,6 +37,7 @@ struct BlockHeap: Hashable {
   init(_ geometry: PoolGeometry) {
     blocksPerChunk = geometry.blocksPerChunk
     blocks = Array(repeating: Block(), count: geometry.blocks)
+    adopted = Array(repeating: false, count: geometry.chunks)
   }
 
   var freeCount: Int { free.count }
@@ -44,6 +46,7 @@ struct BlockHeap: Hashable {
   /// generation is above any before, and is the upper half of its blocks' generations.
   mutating func adopt(chunk: Int, generation: UInt32) {
     chunkCount += 1
+    adopted[chunk] = true
     for index in (0..<blocksPerChunk).reversed() {
       let block = chunk * blocksPerChunk + index
       guard !blocks[block].isResident else { continue }
@@ -52,8 +55,13 @@ struct BlockHeap: Hashable {
     }
   }
 
+  /// Whether the chunk's blocks are here already, whatever its line says.
+  func has(chunk: Int) -> Bool { adopted[chunk] }
+
   /// Takes a published block over that another member left in the index.
   mutating func restore(_ reservation: Reservation) {
+    // In a damaged index two entries may name one block: it would be in the list of ages twice.
+    guard !blocks[reservation.block].isResident else { return }
     blocks[reservation.block].generation = reservation.generation
     takenCount += 1
     settle(reservation)
@@ -62,7 +70,10 @@ struct BlockHeap: Hashable {
   /// A free block with a generation it never had before (invariant I7). The lower half counts the
   /// uses since the chunk was claimed: 2³² of them last longer than any rack.
   mutating func take(keepingGeneration: Bool = false) -> (block: Int, generation: UInt64)? {
-    guard let block = free.popLast() else { return nil }
+    // A damaged entry may have left a block its last generation: it is not used again.
+    var last = free.popLast()
+    while let block = last, blocks[Int(block)].generation == .max { last = free.popLast() }
+    guard let block = last else { return nil }
     if !keepingGeneration || blocks[Int(block)].generation & 0xFFFF_FFFF == 0 {
       blocks[Int(block)].generation += 1
     }
@@ -91,7 +102,7 @@ struct BlockHeap: Hashable {
   /// The block's KV is gone; its place is free.
   mutating func unsettle(_ block: Int) {
     unlink(Int32(block))
-    byHash[blocks[block].hash] = nil
+    if byHash[blocks[block].hash] == Int32(block) { byHash[blocks[block].hash] = nil }
     blocks[block].isResident = false
     residentCount -= 1
     takenCount += 1
@@ -105,9 +116,13 @@ struct BlockHeap: Hashable {
     linkNewest(Int32(block))
   }
 
-  /// The own blocks that hold the given hashes.
+  /// The own blocks that hold the given hashes, each once: a block evicted twice would be free twice.
   func resident(_ hashes: [BlockHash]) -> [Reservation] {
-    hashes.compactMap { byHash[$0].map { reservation(of: $0) } }
+    var seen: Set<BlockHash> = []
+    return hashes.compactMap { hash in
+      guard seen.insert(hash).inserted else { return nil }
+      return byHash[hash].map { reservation(of: $0) }
+    }
   }
 
   /// Up to `count` own blocks in order of age, without those in `excluded` or pinned here.
@@ -123,7 +138,10 @@ struct BlockHeap: Hashable {
     return victims
   }
 
-  func isResident(_ block: Int) -> Bool { blocks[block].isResident }
+  /// Whether the block still holds what was published with that generation.
+  func isResident(_ block: Int, _ generation: UInt64) -> Bool {
+    blocks[block].isResident && blocks[block].generation == generation
+  }
 
   private func reservation(of block: Int32) -> Reservation {
     let state = blocks[Int(block)]

@@ -53,7 +53,8 @@ struct ChunkEntry: Hashable {
   var isClaimable: Bool { (state == .free || state == .orphaned) && generation < .max }
 }
 
-/// Claims chunks under the chunk table's lock; false if there were fewer than asked for.
+/// Claims chunks under the chunk table's lock; false if there were fewer than asked for, or the lock
+/// was not to be had.
 ///
 /// Free chunks come first. An orphan may hold published blocks: the index is walked for them before
 /// the chunk's other blocks count as free.
@@ -91,7 +92,9 @@ struct ClaimChunk: Operation {
         return .sync
       }
       switch lock.acquire(&memory, &client) {
-      case .done: state = .scan(offset: 0)
+      case .done(let isGranted):
+        if !isGranted { return .done(false) }
+        state = .scan(offset: 0)
       case .sync: break
       case .wait(let nanoseconds): return .wait(nanoseconds: nanoseconds)
       }
@@ -158,7 +161,10 @@ struct ClaimChunk: Operation {
       {
         entry.state = .orphaned
       }
-      guard entry.isClaimable else { continue }
+      // A damaged line may offer a chunk that is this node's already.
+      guard entry.isClaimable, !client.heap.has(chunk: chunk), orphans[chunk] == nil else {
+        continue
+      }
       if entry.state == .orphaned { seesOrphans = true }
       guard entry.state == kind else { continue }
       let generation = entry.generation + 1

@@ -28,6 +28,8 @@ struct Evict: Operation {
   private var scan = PinScan()
   private var state = State.group
   private var marked: [Marked] = []
+  /// Victims whose entries are gone.
+  private var lost: [Reservation] = []
   private var removed = 0
   /// Lines before lines that have become empty.
   private var sweeping: [Int] = []
@@ -50,7 +52,9 @@ struct Evict: Operation {
       return .sync
     case .lock:
       switch lock.acquire(&memory, &client) {
-      case .done: state = client.mutant == .scansBeforeMarking ? .scan : .mark
+      case .done(let isGranted):
+        if !isGranted { return .done(removed) }
+        state = client.mutant == .scansBeforeMarking ? .scan : .mark
       case .sync: break
       case .wait(let nanoseconds): return .wait(nanoseconds: nanoseconds)
       }
@@ -99,17 +103,23 @@ struct Evict: Operation {
   {
     let geometry = client.geometry
     memory.invalidate(group.map { geometry.entry($0.slot) })
+    lost = []
     marked = group.compactMap { victim in
-      guard client.heap.isResident(victim.block),
-        !client.pins.isPinned(block: victim.block, generation: victim.generation),
-        let entry = IndexEntry(memory.loadLine(geometry.entry(victim.slot)), in: geometry),
-        entry.state == .ready
+      guard client.heap.isResident(victim.block, victim.generation),
+        !client.pins.isPinned(block: victim.block, generation: victim.generation)
       else { return nil }
-      // The whole entry: since the victim was chosen it may have gone, and another node may have
-      // put the same hash into the same line, by chance with the same generation.
-      guard
-        entry.holds(victim) || client.mutant == .evictsAnothersEntry && entry.hash == victim.hash
-      else { return nil }
+      // Where the line no longer tells of the block, the device has lost it and recovery has
+      // mended the line: there is nothing to mark, but the block is to be had back.
+      guard let entry = IndexEntry(memory.loadLine(geometry.entry(victim.slot)), in: geometry) else {
+        return Marked(
+          entry: IndexEntry(state: .ready, writer: client.member, victim), victim: victim)
+      }
+      // The whole entry: another node may have put the same hash into the same line.
+      guard entry.holds(victim) else {
+        lost.append(victim)
+        return nil
+      }
+      guard entry.state == .ready else { return nil }
       return Marked(entry: entry, victim: victim)
     }
     if client.mutant != .evictsUnmarked { write(.evicting, marked, &memory, geometry) }
@@ -126,7 +136,9 @@ struct Evict: Operation {
     memory.writeLines(writes)
   }
 
-  /// E3. An entry before an empty one needs no tomb, as no probe goes on past it.
+  /// E3. An entry before an empty one needs no tomb, as no probe goes on past it. Of a run only the
+  /// last becomes empty at once: if this host died while the lines are on their way, in any order,
+  /// an entry further on could stay behind an empty line.
   private mutating func decide<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient
   ) {
@@ -137,7 +149,6 @@ struct Evict: Operation {
         PinTable.word(block: marked.victim.block, generation: marked.victim.generation))
     }
     let kept = marked.filter { isPinned($0) }
-    // From the last slot to the first: a run of victims before an empty line all become empty.
     let gone = marked.filter { !isPinned($0) }.sorted { $0.victim.slot > $1.victim.slot }
     write(.ready, kept, &memory, geometry)
     // Somebody is reading them: a second chance, or they would be tried again every time.
@@ -149,7 +160,8 @@ struct Evict: Operation {
       let slot = marked.victim.slot
       let next = geometry.next(after: slot)
       let isLast =
-        next == emptied || client.mutant == .deletesWithoutTomb
+        client.mutant == .emptiesRunsAtOnce && next == emptied
+        || client.mutant == .deletesWithoutTomb
         || IndexEntry(memory.loadLine(geometry.entry(next)), in: geometry)?.state == .empty
       if isLast {
         emptied = slot
@@ -161,6 +173,10 @@ struct Evict: Operation {
     }
     memory.writeLines(writes)
     for marked in gone { client.heap.unsettle(marked.victim.block) }
+    for victim in lost
+    where !pinned.contains(PinTable.word(block: victim.block, generation: victim.generation)) {
+      client.heap.unsettle(victim.block)
+    }
     removed += gone.count
     client.counters.evicted += gone.count
   }

@@ -5,7 +5,7 @@ import SharedMemory
 /// What came of `Join`.
 public enum JoinOutcome: Hashable, Sendable {
   case joined(Member)
-  /// An earlier life of this node has neither left nor been fenced.
+  /// An earlier life of this node has neither left nor been fenced, or its number is the last one.
   case occupied(Member)
 }
 
@@ -49,6 +49,10 @@ public struct Join: Operation {
         return .wait(nanoseconds: client.pollNanoseconds)
       }
       let last = max(status.incarnation, client.fences[client.node].incarnation)
+      // Only damage uses four thousand million lives up; `Repair` gives the node new ones.
+      guard last < .max else {
+        return .done(.occupied(Member(node: client.node, incarnation: last)))
+      }
       client.member.incarnation = client.mutant == .reusesIncarnation ? max(last, 1) : last + 1
       if client.mutant == .joinsUnannounced { client.epoch = newestEpoch(&memory, client) }
       state = .announce
@@ -159,7 +163,7 @@ public struct Leave: Operation {
   private var lock: LockSet
   private var state = State.lock
 
-  public init(_ geometry: PoolGeometry) { lock = LockSet([geometry.chunkLock]) }
+  public init(_ geometry: PoolGeometry) { lock = LockSet([geometry.chunkLock], patience: .unlimited) }
 
   public mutating func step<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient

@@ -16,6 +16,8 @@ public enum ManagerStep: Hashable, Sendable {
 public struct Suspect: Hashable, Sendable {
   public var member: Member
   public var process: ProcessIdentity
+  /// Whether the member's line was whole. In a torn one the process may be that of an earlier life.
+  public var isCertain = true
 }
 
 /// Grants lock sets in order of arrival, as the step machine of one seat; the highest epoch rules.
@@ -75,7 +77,8 @@ public struct LockManager: Hashable {
   private var colleague = Watch()
   /// Time left until a stopped member counts as silenced, by node.
   private var quarantines: [UInt64?]
-  var mutant: Mutant?
+  /// A planted mistake; only checkers set one.
+  package var mutant: Mutant?
 
   /// How long something has not changed.
   private struct Watch: Hashable {
@@ -129,6 +132,17 @@ public struct LockManager: Hashable {
     } else {
       state = .fenced(suspect, fencing)
     }
+  }
+
+  /// Suspects its colleague at once, rightly or not; for checkers.
+  package mutating func suspectColleague() { state = .campaign }
+
+  /// Whether `suspect` may be called now.
+  package var canSuspect: Bool { state == .scan }
+
+  /// Suspects a node at once, rightly or not; for checkers.
+  package mutating func suspect(_ member: Member) {
+    state = .suspecting(Suspect(member: member, process: ProcessIdentity()))
   }
 
   /// One step, `elapsed` nanoseconds after the one before.
@@ -207,10 +221,13 @@ public struct LockManager: Hashable {
     let highest = max(
       epoch, seats.map(\.epoch).max() ?? 0, nodes.map(\.epoch).max() ?? 0)
     let count = UInt64(geometry.seats)
+    // Only a damaged line holds such an epoch; no manager can rule before `Repair` has cleared it.
+    guard highest <= .max - 2 * count else { return stepDown() }
     epoch = (highest / count + 1) * count + UInt64(seat)
     if mutant == .epochsCollide { epoch = (highest / count + 1) * count }
     isActive = false
     table = LockTable(geometry)
+    table.tracksOneHolder = mutant == .inheritsOneHolder
     watches = Array(repeating: Watch(), count: geometry.nodes)
     bumps = Array(repeating: 0, count: geometry.nodes)
     fences = geometry.readFences(&memory)
@@ -234,7 +251,7 @@ public struct LockManager: Hashable {
       return .sync
     }
     if nodes.contains(where: { $0.epoch > epoch }) { return stepDown() }
-    if mutant == .inheritsEarly { read(nodes.indices.filter { !missing.contains($0) }, &memory) }
+    if mutant == .inheritsOneHolder { read(nodes.indices.filter { !missing.contains($0) }, &memory) }
     if let suspect = watch(nodes, only: missing) { return ask(suspect) }
     if sinceDuty >= dutyNanoseconds { beat(&memory) }
     sinceDuty = 0
@@ -257,6 +274,14 @@ public struct LockManager: Hashable {
     state = .standby
     sinceDuty = 0
     return .wait(nanoseconds: dutyNanoseconds)
+  }
+
+  /// Gives the office up, so that the next manager need not wait until this one has been silent for
+  /// a lease; the last step of all.
+  public mutating func resign<M: SharedMemory & ~Copyable>(_ memory: inout M) {
+    guard epoch > 0 else { return }
+    let status = SeatStatus(.vacant, epoch: epoch, heartbeat: heartbeat + 1, process: process)
+    memory.writeLine(status.line, at: geometry.seat(seat))
   }
 
   /// Writes this seat's line.
@@ -302,7 +327,8 @@ public struct LockManager: Hashable {
         after: sinceDuty, lease: leaseNanoseconds)
       if watches[node].silence >= leaseNanoseconds, suspect == nil {
         suspect = Suspect(
-          member: Member(node: node, incarnation: status.incarnation), process: status.process)
+          member: Member(node: node, incarnation: status.incarnation), process: status.process,
+          isCertain: status.isWhole)
       }
     }
     return suspect
@@ -349,7 +375,7 @@ public struct LockManager: Hashable {
       guard status.state == .vacant || lives(status, node) else { continue }
       for box in boxes {
         let line = memory.loadLine(geometry.request(node: node, box: box))
-        if let request = LockRequest(line, in: geometry) {
+        if let request = LockRequest(line, in: geometry, mutant: mutant) {
           table.take(request, node: node, box: box)
         }
       }

@@ -23,8 +23,8 @@ struct LockRequest: Hashable {
   }
 
   /// Reads a line; nil if it is torn, was never written, or asks for locks that do not exist.
-  init?(_ line: Line64, in geometry: PoolGeometry) {
-    guard line[0] != 0, line.isSealed, let kind = Kind(rawValue: line[0]) else { return nil }
+  init?(_ line: Line64, in geometry: PoolGeometry, mutant: Mutant? = nil) {
+    guard line[0] != 0, line.isSealed || mutant == .believesTornLines, let kind = Kind(rawValue: line[0]) else { return nil }
     self.kind = kind
     sequence = line[1]
     let count = Int(min(line[2], UInt64(PoolGeometry.lockSetLimit)))

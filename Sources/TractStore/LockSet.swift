@@ -6,7 +6,7 @@ import SharedMemory
 ///
 /// All locks of a set are granted together: with one grant for each, two nodes could each hold what
 /// the other waits for.
-struct LockSet: Hashable {
+package struct LockSet: Hashable {
   private enum State: Hashable {
     case idle
     case local(ticket: UInt64)
@@ -14,18 +14,25 @@ struct LockSet: Hashable {
     case held
   }
 
-  let locks: [UInt16]
-  /// Polls after which the request is withdrawn; nil waits for ever.
-  var pollLimit: Int?
+  package let locks: [UInt16]
+  /// After how many polls the request is withdrawn.
+  package enum Patience: Hashable {
+    /// After those that the client allows.
+    case clients
+    case unlimited
+    case polls(Int)
+  }
+
+  private let patience: Patience
   private var state = State.idle
   private var box = -1
   private var polls = 0
 
   /// - Precondition: 1 to `lockSetLimit` distinct locks.
-  init(_ locks: [UInt16], pollLimit: Int? = nil) {
+  package init(_ locks: [UInt16], patience: Patience = .clients) {
     precondition((1...PoolGeometry.lockSetLimit).contains(locks.count))
     self.locks = locks.sorted()
-    self.pollLimit = pollLimit
+    self.patience = patience
   }
 
   /// The locks of the shards of as many of `hashes` as one set covers, and how many those are.
@@ -47,10 +54,10 @@ struct LockSet: Hashable {
   }
 
   /// Whether all locks are held.
-  var isHeld: Bool { if case .held = state { true } else { false } }
+  package var isHeld: Bool { if case .held = state { true } else { false } }
 
   /// Steps until granted: `.done(true)`, or `.done(false)` after a withdrawal.
-  mutating func acquire<M: SharedMemory & ~Copyable>(
+  package mutating func acquire<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient
   ) -> Step<Bool> {
     switch state {
@@ -91,18 +98,25 @@ struct LockSet: Hashable {
       memory.reach(.lockGranted)
       return .done(true)
     }
-    polls += 1
-    if let pollLimit, polls >= pollLimit {
-      release(&memory, &client)
-      return .done(false)
+    let limit: Int? =
+      switch patience {
+      case .clients: client.lockPatience
+      case .unlimited: nil
+      case .polls(let polls): polls
+      }
+    if let limit {
+      polls += 1
+      if polls >= limit {
+        release(&memory, &client)
+        return .done(false)
+      }
     }
-    if pollLimit == nil { polls = 0 }
     return .wait(nanoseconds: client.pollNanoseconds)
   }
 
   /// Gives the locks back, or withdraws the request: the sequence number tells the manager which
   /// grant it answers, so a grant that crosses a withdrawal is released with it.
-  mutating func release<M: SharedMemory & ~Copyable>(
+  package mutating func release<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient
   ) {
     memory.reach(.lockReleasing)

@@ -21,9 +21,12 @@ struct LockTable: Hashable {
 
   private let boxesPerNode: Int
   private var boxes: [Box]
-  /// Holders of each lock: at most one, if everybody keeps to the protocol.
-  private var holders: [UInt8]
+  /// Holders of each lock: at most one, if everybody keeps to the protocol. Damaged request lines
+  /// may all claim one lock, several times each.
+  private var holders: [UInt32]
   private var queue: [Waiting] = []
+  /// A planted mistake: who releases a lock releases it for everybody.
+  var tracksOneHolder = false
 
   init(_ geometry: PoolGeometry) {
     boxesPerNode = geometry.requestBoxes
@@ -57,7 +60,9 @@ struct LockTable: Hashable {
 
   private mutating func clear(node: Int, box: Int) {
     let index = node * boxesPerNode + box
-    for lock in boxes[index].granted { holders[Int(lock)] -= 1 }
+    for lock in boxes[index].granted {
+      holders[Int(lock)] = tracksOneHolder ? 0 : holders[Int(lock)] - 1
+    }
     boxes[index].granted = []
     queue.removeAll { $0.grant.node == node && $0.grant.box == box }
   }

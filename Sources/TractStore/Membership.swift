@@ -78,7 +78,8 @@ public struct NodeStatus: Hashable, Sendable {
     // A new life's announcement was torn: the next incarnation may be in the line already.
     if !isWhole, state == .vacant {
       state = .joining
-      incarnation += 1
+      // A damaged line may say anything; the last number stays, and `Join` refuses to go beyond it.
+      if incarnation < .max { incarnation += 1 }
     }
   }
 
@@ -224,5 +225,30 @@ extension PoolGeometry {
   func readRecovered<M: SharedMemory & ~Copyable>(_ memory: inout M) -> [Recovered] {
     memory.invalidate((0..<nodes).map { recovered(node: $0) })
     return (0..<nodes).map { Recovered(memory.loadLine(recovered(node: $0))) }
+  }
+}
+
+/// What members and managers say of themselves at one moment: whoever changes it is alive.
+public struct Liveness: Hashable, Sendable {
+  private let nodes: [NodeStatus]
+  private let seats: [SeatStatus]
+
+  /// Reads all their lines.
+  public init<M: SharedMemory & ~Copyable>(_ memory: inout M, _ geometry: PoolGeometry) {
+    nodes = geometry.readNodes(&memory)
+    seats = geometry.readSeats(&memory)
+  }
+
+  /// Whether anybody says to be there.
+  public var mayBeAlive: Bool {
+    nodes.contains { $0.state != .vacant } || seats.contains { $0.state != .vacant }
+  }
+
+  /// Whose line has changed, in words.
+  public func changes(to later: Liveness) -> [String] {
+    zip(nodes, later.nodes).enumerated().compactMap { $1.0 == $1.1 ? nil : "node \($0)" }
+      + zip(seats, later.seats).enumerated().compactMap {
+        $1.0 == $1.1 ? nil : "the manager of seat \($0)"
+      }
   }
 }

@@ -24,8 +24,8 @@ public enum Mutant: String, CaseIterable, Hashable, Sendable {
   case acknowledgesHeldAsIdle
   /// The acknowledgement is written before what it vouches for.
   case acknowledgesBeforeAdopting
-  /// What nodes hold is read one by one as they acknowledge.
-  case inheritsEarly
+  /// What nodes hold is read one by one as they acknowledge, and one holder a lock remembered.
+  case inheritsOneHolder
   /// Two seats can choose one epoch.
   case epochsCollide
   // Membership
@@ -48,14 +48,14 @@ public enum Mutant: String, CaseIterable, Hashable, Sendable {
   case scansBeforeMarking
   /// An evictor does not look at other nodes' pins.
   case evictsPinned
-  /// An evictor looks at hash and line only.
-  case evictsAnothersEntry
   /// Entries are reserved without the shard's lock.
   case reservesUnlocked
   /// Only the first shard of a group is locked.
   case locksOneShardOfMany
   /// A deleted entry becomes empty though probes must go on past it.
   case deletesWithoutTomb
+  /// All of a run of deleted entries become empty at once, in any order.
+  case emptiesRunsAtOnce
   /// READY is written before the payload is settled at the device.
   case publishesUnsettled
   /// Half of the hash is compared.

@@ -91,6 +91,11 @@ public struct PoolGeometry: Hashable, Sendable {
     self.requestBoxes = requestBoxes
     self.probeWindow = probeWindow
     entriesPerShard = max(probeWindow, (4 * blocks + shards - 1) / shards)
+    guard shards * entriesPerShard < Self.entryLimit else {
+      throw PoolFormatError(
+        description: "\(blocks) blocks need \(shards * entriesPerShard) index lines; fewer than "
+          + "2^31 are allowed: use larger blocks")
+    }
     let pins = pinnedBlocksPerNode ?? blocks
     pinLinesPerNode = (pins + Self.pinsPerLine - 1) / Self.pinsPerLine
     areas = Areas()
@@ -130,6 +135,9 @@ public struct PoolGeometry: Hashable, Sendable {
   /// Blocks are named by 31 bits.
   private static var blockLimit: Int { 1 << 31 }
 
+  /// Index lines are named by 31 bits, too, in each node's heap.
+  private static var entryLimit: Int { 1 << 31 }
+
   /// Whether addresses of so much payload, and of the metadata before it, fit 64 bits.
   private static func isAddressable(blocks: Int, _ blockBytes: UInt64) -> Bool {
     UInt64(blocks) <= (1 << 62) / blockBytes
@@ -137,14 +145,15 @@ public struct PoolGeometry: Hashable, Sendable {
 
   init?(words line: Line64) {
     // Bounds that keep sums and products of what follows far from overflow.
-    guard (1...255).contains(line[0]), (64...1 << 40).contains(line[1]),
+    guard (1...255).contains(line[0]), (64...1 << 40).contains(line[1]), line[1] % 64 == 0,
       (1...1 << 31).contains(line[2]), (1...1 << 31).contains(line[3]),
       line[2] * line[3] < Self.blockLimit,
       Self.isAddressable(blocks: Int(line[2] * line[3]), line[1]),
       (1...4096).contains(line[4] >> 32),
       (1...1 << 31).contains(line[4] & 0xFFFF_FFFF), line[5] <= 1 << 31,
       (1...16).contains(line[6] & 0xFFFF), (1...64).contains(line[6] >> 16 & 0xFFFF),
-      (1...4096).contains(line[6] >> 32)
+      (1...4096).contains(line[6] >> 32),
+      (line[4] >> 32) * (line[4] & 0xFFFF_FFFF) < Self.entryLimit
     else { return nil }
     nodes = Int(line[0])
     blockBytes = line[1]

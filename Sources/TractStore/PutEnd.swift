@@ -15,6 +15,7 @@ public struct PutEnd: Operation {
 
   private let reservations: [Reservation]
   private let pinning: Bool
+  private var pinned: [PinnedBlock] = []
   private var state: State
 
   public init(_ reservations: [Reservation], pinning: Bool) {
@@ -40,9 +41,15 @@ public struct PutEnd: Operation {
       return .sync
     case .pin:
       for block in reservations {
-        let added = client.pins.add(block: block.block, generation: block.generation)
-        precondition(added != nil, "the pin table is as large as the pool")
+        // The table is as large as the pool, but a damaged index may have had more pinned: what
+        // finds no room is published like the others and not handed out.
+        guard client.pins.add(block: block.block, generation: block.generation) != nil else {
+          continue
+        }
         client.pins.prove(block: block.block, generation: block.generation)
+        pinned.append(
+          PinnedBlock(
+            hash: block.hash, block: block.block, generation: block.generation, slot: block.slot))
       }
       client.pins.publish(&memory)
       memory.reach(.publishing)
@@ -58,11 +65,7 @@ public struct PutEnd: Operation {
       memory.writeLines(writes)
       memory.reach(.published)
       client.counters.published += reservations.count
-      guard pinning else { return .done([]) }
-      return .done(
-        reservations.map {
-          PinnedBlock(hash: $0.hash, block: $0.block, generation: $0.generation, slot: $0.slot)
-        })
+      return .done(pinned)
     }
   }
 }
@@ -80,6 +83,12 @@ public struct PutRevoke: Operation {
     _ memory: inout M, _ client: inout StoreClient
   ) -> Step<Void> {
     let (geometry, member) = (client.geometry, client.member)
+    if memory.payloadNeedsSettling {
+      // Or what DMA has left in this host's cache could be written over the block's next content.
+      for block in reservations {
+        memory.settlePayload(geometry.payload(block: block.block), bytes: geometry.blockBytes)
+      }
+    }
     memory.writeLines(
       reservations.map {
         LineWrite(

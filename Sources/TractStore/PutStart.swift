@@ -12,6 +12,8 @@ public enum PutOutcome: Hashable, Sendable {
   case inFlight
   /// Neither free memory, nor anything that may be evicted, nor a free index line.
   case noSpace
+  /// A lock was not granted in time (`StoreClient.lockPatience`).
+  case timedOut
 }
 
 /// Reserves a block and an index entry for each hash.
@@ -95,7 +97,10 @@ public struct PutStart: Operation {
         return .sync
       }
       switch lock.acquire(&memory, &client) {
-      case .done: state = .probe
+      case .done(true): state = .probe
+      case .done(false):
+        for index in group { outcomes[index] = .timedOut }
+        state = .group
       case .sync: break
       case .wait(let nanoseconds): return .wait(nanoseconds: nanoseconds)
       }

@@ -45,6 +45,9 @@ public struct Recover: Operation {
   private var guarding: LockSet
   private var lock: LockSet
   private var state = State.lock
+  /// Who was dead when this began. Whoever dies meanwhile is left to the next recovery, or parts of
+  /// the pool would already have been passed over.
+  private var fences: [Fence] = []
   private var recovered: [Recovered] = []
   /// Chunks in which dead members had reserved blocks.
   private var reservedIn: Set<Int> = []
@@ -54,8 +57,8 @@ public struct Recover: Operation {
   private var report = RecoveryReport()
 
   public init(_ geometry: PoolGeometry) {
-    guarding = LockSet([geometry.recoveryLock])
-    lock = LockSet([geometry.chunkLock])
+    guarding = LockSet([geometry.recoveryLock], patience: .unlimited)
+    lock = LockSet([geometry.chunkLock], patience: .unlimited)
   }
 
   public mutating func step<M: SharedMemory & ~Copyable>(
@@ -70,10 +73,11 @@ public struct Recover: Operation {
       case .wait(let nanoseconds): return .wait(nanoseconds: nanoseconds)
       }
     case .look:
-      client.fences = geometry.readFences(&memory)
+      fences = geometry.readFences(&memory)
+      client.fences = fences
       recovered = geometry.readRecovered(&memory)
       memory.reach(.recoveryBegun)
-      guard zip(recovered, client.fences).contains(where: { $0.isBehind($1) }) else {
+      guard zip(recovered, fences).contains(where: { $0.isBehind($1) }) else {
         guarding.release(&memory, &client)
         return .done(report)
       }
@@ -89,7 +93,7 @@ public struct Recover: Operation {
         return client.mutant == .orphansBeforeScrubbing ? .chunks(0) : .scrubShard(0)
       }
     case .scrubShard(let shard):
-      lock = LockSet([UInt16(shard)])
+      lock = LockSet([UInt16(shard)], patience: .unlimited)
       state = .scrub(shard: shard, slot: shard * geometry.entriesPerShard)
     case .scrub(let shard, let slot):
       return underLock(UInt16(shard), &memory, &client) { recovery, memory, client in
@@ -120,13 +124,18 @@ public struct Recover: Operation {
     return .sync
   }
 
+  /// A damaged chunk line may name a node that cannot be: it is left to `Repair`.
+  private func isDead(_ member: Member) -> Bool {
+    fences.indices.contains(member.node) && fences[member.node].covers(member)
+  }
+
   /// Runs `body`, once a step, with a lock held, until it goes on to another kind of work.
   private mutating func underLock<M: SharedMemory & ~Copyable>(
     _ wanted: UInt16, _ memory: inout M, _ client: inout StoreClient,
     _ body: (inout Recover, inout M, StoreClient) -> State
   ) -> Step<RecoveryReport> {
     if !lock.isHeld {
-      if lock.locks != [wanted] { lock = LockSet([wanted]) }
+      if lock.locks != [wanted] { lock = LockSet([wanted], patience: .unlimited) }
       switch lock.acquire(&memory, &client) {
       case .done, .sync: return .sync
       case .wait(let nanoseconds): return .wait(nanoseconds: nanoseconds)
@@ -157,7 +166,7 @@ public struct Recover: Operation {
         let entry = IndexEntry(line, in: geometry) ?? IndexEntry.torn(line, in: geometry)?.entry
       else { continue }
       // A torn READY may have been RESERVED: quarantine costs little.
-      guard entry.state == .reserved || !line.isSealed, client.isDead(entry.writer) else {
+      guard entry.state == .reserved || !line.isSealed, isDead(entry.writer) else {
         continue
       }
       reservedIn.insert(entry.block / geometry.blocksPerChunk)
@@ -169,12 +178,12 @@ public struct Recover: Operation {
     from first: Int, _ memory: inout M, _ client: StoreClient
   ) -> Int {
     eachChunk(from: first, &memory, client.geometry) { recovery, chunk, line in
-      guard var entry = ChunkEntry(line), entry.state == .owned, client.isDead(entry.owner) else {
+      guard var entry = ChunkEntry(line), entry.state == .owned, recovery.isDead(entry.owner) else {
         return nil
       }
       recovery.deadChunks.insert(chunk)
       guard recovery.reservedIn.contains(chunk),
-        client.fences[entry.owner.node].fencing < .silenced, client.mutant != .skipsQuarantine
+        recovery.fences[entry.owner.node].fencing < .silenced, client.mutant != .skipsQuarantine
       else { return nil }
       entry.state = .quarantined
       recovery.report.chunksQuarantined += 1
@@ -209,7 +218,7 @@ public struct Recover: Operation {
     switch entry.state {
     case .empty, .tomb, .ready: return nil
     case .reserved:
-      guard client.isDead(entry.writer) || client.mutant == .scrubsTheLiving else { return nil }
+      guard isDead(entry.writer) || client.mutant == .scrubsTheLiving else { return nil }
       report.reservationsDropped += 1
       entry.state = .tomb
     case .evicting:
@@ -236,7 +245,7 @@ public struct Recover: Operation {
       guard deadChunks.contains(entry.block / client.geometry.blocksPerChunk) else { return nil }
       entry.state = .tomb
     } else {
-      guard client.isDead(entry.writer) else { return nil }
+      guard isDead(entry.writer) else { return nil }
       entry.state = .tomb
     }
     report.linesMended += 1
@@ -254,13 +263,13 @@ public struct Recover: Operation {
         recovery.report.linesMended += 1
         return ChunkEntry(mending: line)
       }
-      guard client.isDead(entry.owner) else { return nil }
+      guard recovery.isDead(entry.owner) else { return nil }
       switch entry.state {
       case .owned:
         entry.state = .orphaned
         recovery.report.chunksOrphaned += 1
       case .quarantined:
-        guard client.fences[entry.owner.node].fencing == .silenced else {
+        guard recovery.fences[entry.owner.node].fencing == .silenced else {
           recovery.quarantineNodes.insert(entry.owner.node)
           return nil
         }
@@ -305,7 +314,7 @@ public struct Recover: Operation {
     _ memory: inout M, _ client: StoreClient
   ) {
     var writes: [LineWrite] = []
-    for (node, fence) in client.fences.enumerated() where recovered[node].isBehind(fence) {
+    for (node, fence) in fences.enumerated() where recovered[node].isBehind(fence) {
       let done = Recovered(fence.incarnation, hasQuarantine: quarantineNodes.contains(node))
       writes.append(LineWrite(done.line, at: client.geometry.recovered(node: node)))
       report.recovered.append(Member(node: node, incarnation: fence.incarnation))

@@ -36,6 +36,11 @@ public struct Root: Hashable, Sendable {
     self.address = address
     self.byteCount = byteCount
   }
+
+  func lies(in geometry: PoolGeometry) -> Bool {
+    let (end, overflows) = address.offset.addingReportingOverflow(byteCount)
+    return !overflows && end <= geometry.totalBytes
+  }
 }
 
 /// One place of the object store: two lines, of which the newer counts.
@@ -59,6 +64,9 @@ struct RootPlace: Hashable {
         ? Root(name: RootName(line), address: Address(line[4]), byteCount: line[5]) : nil
     }
   }
+
+  /// Whether it can be written; a damaged line may hold the last version there is.
+  var isWritable: Bool { version < .max }
 
   /// The line that makes `root` the place's next one; nil frees it.
   func line(setting root: Root?) -> Line64 {
@@ -103,7 +111,7 @@ public struct SetRoot: Operation {
   private init(_ name: RootName, _ root: Root?, _ geometry: PoolGeometry) {
     self.name = name
     self.root = root
-    lock = LockSet([geometry.rootLock])
+    lock = LockSet([geometry.rootLock], patience: .unlimited)
   }
 
   public mutating func step<M: SharedMemory & ~Copyable>(
@@ -131,8 +139,8 @@ public struct SetRoot: Operation {
   ) -> Bool {
     let places = RootPlace.readAll(&memory, geometry)
     let own = places.firstIndex { $0.root?.name == name }
-    let free = root == nil ? nil : places.firstIndex { $0.root == nil }
-    guard let place = own ?? free else { return false }
+    let free = root == nil ? nil : places.firstIndex { $0.root == nil && $0.isWritable }
+    guard let place = own ?? free, places[place].isWritable else { return false }
     memory.writeLine(
       places[place].line(setting: root), at: geometry.root(place, side: places[place].older))
     memory.reach(.rootWritten)
@@ -140,7 +148,8 @@ public struct SetRoot: Operation {
   }
 }
 
-/// Finds a root by name, without a lock; nil if there is none.
+/// Finds a root by name, without a lock; nil if there is none, or if what it names lies outside the
+/// pool, as it may in a damaged one.
 public struct GetRoot: Operation {
   private let name: RootName
 
@@ -149,6 +158,7 @@ public struct GetRoot: Operation {
   public mutating func step<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient
   ) -> Step<Root?> {
-    .done(RootPlace.readAll(&memory, client.geometry).first { $0.root?.name == name }?.root)
+    let root = RootPlace.readAll(&memory, client.geometry).first { $0.root?.name == name }?.root
+    return .done(root.flatMap { $0.lies(in: client.geometry) ? $0 : nil })
   }
 }

@@ -27,6 +27,9 @@ public struct StoreClient: Hashable {
   public let pollNanoseconds: UInt64
   /// Chunks this node may own: what others need as well cannot be had back.
   public let chunkQuota: Int
+  /// Polls for a lock after which puts, claims and evictions give up; nil never. A lease's worth and
+  /// more, or a death elsewhere is felt as failure rather than as delay.
+  public var lockPatience: Int?
   public internal(set) var counters = StoreCounters()
 
   // Membership
@@ -48,7 +51,8 @@ public struct StoreClient: Hashable {
 
   var pins: PinTable
   var heap: BlockHeap
-  var mutant: Mutant?
+  /// A planted mistake; only checkers set one.
+  package var mutant: Mutant?
 
   private struct Ticket: Hashable {
     var number: UInt64
@@ -95,7 +99,21 @@ public struct StoreClient: Hashable {
   public mutating func resetCounters() { counters = StoreCounters() }
 
   /// Whether a member is known to have been stopped.
-  func isDead(_ member: Member) -> Bool { fences[member.node].covers(member) }
+  ///
+  /// A damaged chunk line may name a node that cannot be: it is left to `Repair`.
+  func isDead(_ member: Member) -> Bool {
+    fences.indices.contains(member.node) && fences[member.node].covers(member)
+  }
+
+  /// Whether this node holds any lock.
+  package var holdsLocks: Bool { boxes.contains { $0.kind == .hold } }
+
+  /// Which locks this node holds, by number.
+  package var heldLocks: [Bool] {
+    var held = Array(repeating: false, count: geometry.locks)
+    for box in boxes where box.kind == .hold { for lock in box.locks { held[Int(lock)] = true } }
+    return held
+  }
 
   // MARK: The node's own tier of locks
 
@@ -111,7 +129,8 @@ public struct StoreClient: Hashable {
   /// of them is taken or wanted by an earlier ticket. First come, first served.
   /// - Complexity: O(queued requests × locks in a set).
   mutating func takeLocal(_ ticket: UInt64) -> Int? {
-    guard let box = boxes.firstIndex(where: { $0.kind == nil }),
+    // A box in whose damaged lines the last sequence number stands has no next request.
+    guard let box = boxes.firstIndex(where: { $0.kind == nil && $0.sequence < .max }),
       let place = queue.firstIndex(where: { $0.number == ticket })
     else { return nil }
     let locks = queue[place].locks
@@ -153,20 +172,25 @@ public struct StoreClient: Hashable {
   /// Polls the grant line; accepts what the current epoch's manager has granted.
   mutating func isGranted<M: SharedMemory & ~Copyable>(box: Int, _ memory: inout M) -> Bool {
     let seat = Int(epoch % UInt64(geometry.seats))
-    let line = memory.readFresh(geometry.grant(seat: seat, node: node, box: box))
-    guard let grant = LockGrant(line), epoch > 0 else { return false }
-    guard grant.epoch == epoch || mutant == .acceptsAnyEpoch else { return false }
-    guard
-      grant.sequence == boxes[box].sequence
-        || mutant == .acceptsAnySequence && grant.sequence > 0
-    else { return false }
-    boxes[box].kind = .hold
-    return true
+    let seats = mutant == .acceptsAnyEpoch ? 0..<geometry.seats : seat..<seat + 1
+    for seat in seats {
+      let line = memory.readFresh(geometry.grant(seat: seat, node: node, box: box))
+      guard let grant = LockGrant(line), epoch > 0 else { continue }
+      guard grant.epoch == epoch || mutant == .acceptsAnyEpoch else { continue }
+      guard
+        grant.sequence == boxes[box].sequence
+          || mutant == .acceptsAnySequence && grant.sequence > 0
+      else { continue }
+      boxes[box].kind = .hold
+      return true
+    }
+    return false
   }
 
   /// Tells the lock manager that a request line of this node has changed.
   mutating func ring<M: SharedMemory & ~Copyable>(_ memory: inout M) {
-    bump += 1
+    // Wraps round: the manager looks for a change, and a damaged line may hold any number.
+    bump &+= 1
     memory.writeLine(
       Line64(bump, 0, 0, 0, 0, 0, 0, 0).sealed(sequence: 1), at: geometry.doorbell(node: node))
   }

@@ -1,4 +1,5 @@
-// `tract-pool bench`: several processes use one pool at once, and everything they read is checked.
+// `tract-pool bench`: several processes use one pool at once, and everything they read is checked;
+// or what single operations cost is measured.
 
 import ArgumentParser
 import Foundation
@@ -7,59 +8,44 @@ import PoolBench
 import SharedMemory
 import TractStore
 
-/// What each worker process does; the options of `bench` that `worker` shares.
-struct Load: ParsableArguments {
-  @Option(help: "Seconds of work.") var seconds = 2.0
-  @Option(help: "Seconds after which a process that is not done is given up.") var timeout = 60.0
-  @Option(help: "Prompts that the processes ask for.") var prompts = 128
-  @Option(help: "Blocks of a prompt; groups of eight prompts share the first half.")
-  var promptBlocks = 32
-  @Option(help: "Seed of the order in which prompts are asked for.") var seed: UInt64 = 1
-
-  func validate() throws {
-    guard seconds > 0, seconds < 86_400, timeout > seconds else {
-      throw ValidationError("--seconds must be positive, --timeout longer than --seconds")
-    }
-    guard (1...1_000_000).contains(prompts), (1...4096).contains(promptBlocks) else {
-      throw ValidationError("--prompts must be 1 to 1000000, --prompt-blocks 1 to 4096")
-    }
-  }
-
-  var benchLoad: BenchLoad {
-    BenchLoad(
-      seconds: seconds, timeout: timeout, prompts: prompts, promptBlocks: promptBlocks, seed: seed)
-  }
-
-  var arguments: [String] {
-    [
-      "--seconds", "\(seconds)", "--timeout", "\(timeout)", "--prompts", "\(prompts)",
-      "--prompt-blocks", "\(promptBlocks)", "--seed", "\(seed)",
-    ]
-  }
-}
-
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Exercise a pool from several processes and check it.",
     discussion: """
       Each process is one node: it looks prompts up, checks the bytes of every block it finds, \
-      and reserves, writes and publishes what is missing. This process runs the lock manager. \
-      At the end nothing may be pinned or reserved. Nobody else may use the pool meanwhile.
+      and reserves, writes and publishes what is missing; one more process manages locks. At the \
+      end nothing may be pinned, reserved or leaked. With --micro, single operations are measured \
+      instead, beside a robust mutex in coherent shared memory and the bare line operations that a \
+      lock passage consists of. Nobody else may use the pool meanwhile.
       """)
 
   @Argument(help: "File, shm:/name or DAX device with a pool.") var path: String
-  @Option(help: "Worker processes.") var processes = 4
+  @Option(help: "Worker processes; with --micro, those that contend at most.") var processes = 4
+  @Flag(help: "Measure single operations.") var micro = false
+  @Option(help: "Seconds of work.") var seconds = 2.0
+  @Option(help: "Seconds after which a process that is not done is given up.") var timeout = 60.0
   @OptionGroup var load: Load
   @Option(help: "table or json.") var format = OutputFormat.table
+  @OptionGroup var access: PoolAccess
+
+  func validate() throws {
+    guard seconds > 0, seconds < 86_400, timeout > seconds else {
+      throw ValidationError("--seconds must be positive, --timeout longer than --seconds")
+    }
+  }
 
   func run() throws {
-    var pool = try OpenPool(path, exclusively: true)
+    var pool = try OpenPool(path, exclusively: true, access)
     let geometry = pool.geometry
     guard (1...geometry.nodes).contains(processes) else {
       throw ValidationError(
         "'--processes \(processes)': the pool was made for 1 to \(geometry.nodes) nodes")
     }
-    let results = try manage(&pool)
+    if micro {
+      try measure(pool.memory, geometry)
+      return
+    }
+    let results = try work(geometry)
     let audit = Audit(&pool.memory, geometry)
     let problems = audit.problems + audit.leftovers
     switch format {
@@ -72,84 +58,82 @@ struct BenchCommand: ParsableCommand {
         ]).text(indented: true))
     case .table: printTable(results, audit, problems, geometry)
     }
-    let corrupt = results.reduce(0) { $0 + Int($1["corrupt_blocks"]?.value.double ?? 0) }
-    if !problems.isEmpty || corrupt > 0 {
-      throw Exit.fail(Exit.broken, "\(corrupt) corrupt blocks, \(problems.count) problems")
+    func total(_ key: String) -> Int {
+      results.reduce(0) { $0 + Int($1[key]?.value.double ?? 0) }
+    }
+    let (corrupt, leaked) = (total("corrupt_blocks"), total("leaked_blocks"))
+    if !problems.isEmpty || corrupt + leaked > 0 {
+      throw Exit.fail(
+        Exit.broken, "\(corrupt) corrupt blocks, \(leaked) leaked, \(problems.count) problems")
     }
   }
 
-  /// A worker process with the ends of its standard streams.
-  private struct WorkerProcess {
-    let process = Process()
-    let input = Pipe()
-    let output = Pipe()
+  /// Long, as no node is to die here, and those of an earlier bench can wait.
+  private static let lease = ["--lease-ms", "\(MicroBench.leaseMilliseconds)"]
 
-    /// Starts a worker and waits until it has attached to the pool, which takes no locks.
-    init(executable: String, arguments: [String], node: Int) throws {
-      process.executableURL = URL(fileURLWithPath: executable)
-      process.arguments = arguments
-      process.standardInput = input
-      process.standardOutput = output
-      do {
-        try process.run()
-      } catch {
-        throw Exit.fail(Exit.unavailable, "worker \(node) cannot be started: \(error)")
-      }
-      let sign = try output.fileHandleForReading.read(upToCount: WorkerCommand.ready.count)
-      guard sign == WorkerCommand.ready else {
-        process.waitUntilExit()
-        throw Exit.fail(Exit.unavailable, "worker \(node) \(end)")
-      }
-    }
-
-    var hasFailed: Bool { !process.isRunning && process.terminationStatus != 0 }
-
-    /// How it ended, in words.
-    var end: String {
-      process.terminationReason == .uncaughtSignal
-        ? "was killed by signal \(process.terminationStatus)"
-        : "ended with status \(process.terminationStatus)"
+  private func child(_ arguments: [String]) throws -> Child {
+    do {
+      return try Child(arguments + Self.lease + access.arguments)
+    } catch {
+      throw Exit.fail(Exit.unavailable, "a process cannot be started: \(error)")
     }
   }
 
-  /// Starts the workers and grants locks until all have ended; their results in order.
-  private func manage(_ pool: inout OpenPool) throws -> [JSONNode] {
-    let executable = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-    var workers: [WorkerProcess] = []
-    defer {
-      for worker in workers where worker.process.isRunning {
-        kill(worker.process.processIdentifier, SIGKILL)
-      }
+  /// Lets a process come to its end, so that the next lock manager need not wait for its silence.
+  private func end(_ manager: Child) {
+    manager.closeInput()
+    for _ in 0..<1000 where manager.end == nil {
+      _ = manager.poll()
+      sleep(nanoseconds: 1_000_000)
     }
-    for node in 0..<processes {
-      workers.append(
-        try WorkerProcess(
-          executable: executable,
-          arguments: ["worker", path, "--node", "\(node)"] + load.arguments, node: node))
+    manager.stop()
+  }
+
+  /// Runs workers and a lock manager until all workers have ended; their results in order.
+  private func work(_ geometry: PoolGeometry) throws -> [JSONNode] {
+    let workers = try (0..<processes).map { node in
+      try child(
+        ["worker", path, "--node", "\(node)", "--seconds", "\(seconds)", "--timeout", "\(timeout)"]
+          + load.arguments)
+    }
+    var results = [JSONNode?](repeating: nil, count: processes)
+    var said = [Int](repeating: 0, count: processes)
+    func look() throws {
+      for (node, worker) in workers.enumerated() {
+        for line in worker.poll() {
+          said[node] += 1
+          let value = try JSONParser.parse(Array(line.utf8))
+          if value["lookups_per_s"] != nil { results[node] = value }
+        }
+        // Whoever waits for a lock of the dead would only wait.
+        if let end = worker.end, end != .exited(0) {
+          throw Exit.fail(Exit.unavailable, "worker \(node) \(end)")
+        }
+      }
+      sleep(nanoseconds: 1_000_000)
     }
     // All begin together, or the first would claim the pool before the others are there.
-    for worker in workers { try? worker.input.fileHandleForWriting.close() }
-    var manager = LockManager(pool.geometry, pollNanoseconds: 1000)
+    while said.contains(0) { try look() }
+    let manager = try child(["manager", path, "--supervised"])
+    for worker in workers { worker.closeInput() }
     // Workers give up on their own; this is for those that cannot even do that.
-    let deadline = ContinuousClock.now + .seconds(load.timeout + 5)
-    while workers.contains(where: { $0.process.isRunning }) {
-      for _ in 0..<256 {
-        if case .wait = manager.step(&pool.memory) { sched_yield() }
+    let deadline = monotonicNanoseconds() + UInt64((seconds + timeout + 5) * 1e9)
+    while workers.contains(where: { $0.end == nil }) {
+      try look()
+      _ = manager.poll()
+      if let end = manager.end {
+        throw Exit.fail(Exit.unavailable, "the lock manager \(end)")
       }
-      // Whoever waits for a lock of the dead would only time out.
-      for (node, worker) in workers.enumerated() where worker.hasFailed {
-        throw Exit.fail(Exit.unavailable, "worker \(node) \(worker.end)")
-      }
-      if ContinuousClock.now > deadline {
-        throw Exit.fail(Exit.unavailable, "workers still run after \(load.timeout + 5) s")
+      if monotonicNanoseconds() > deadline {
+        throw Exit.fail(Exit.unavailable, "workers still run after \(seconds + timeout + 5) s")
       }
     }
-    return try workers.enumerated().map { node, worker in
-      guard !worker.hasFailed else {
-        throw Exit.fail(Exit.unavailable, "worker \(node) \(worker.end)")
+    end(manager)
+    return try results.enumerated().map { node, result in
+      guard let result else {
+        throw Exit.fail(Exit.unavailable, "worker \(node) has not told its result")
       }
-      let bytes = try worker.output.fileHandleForReading.readToEnd() ?? Data()
-      return try JSONParser.parse([UInt8](bytes))
+      return result
     }
   }
 
@@ -172,5 +156,93 @@ struct BenchCommand: ParsableCommand {
     }
     print("audit: " + audit.figures.map { "\($0.value) \($0.key)" }.joined(separator: ", "))
     for problem in problems { print("problem: \(problem)") }
+  }
+
+  // MARK: Single operations
+
+  private func measure(_ memory: consuming MappedMemory, _ geometry: PoolGeometry) throws {
+    let mutex = "/tract-mutex-\(getpid())"
+    let base = [path, "--mutex", mutex]
+    var rows: [Timing]
+    var skipped: [String]
+    do {
+      let shared = try SharedMutex(mutex, creating: true)
+      let manager = try child(["manager", path, "--supervised", "--pin", "1"])
+      var bench = try MicroBench(
+        try MappedMemory(opening: path, trust: access.trust), geometry, process: try currentProcess(),
+        patience: timeout)
+      try bench.run(manager: manager) { place in
+        try Child(["contender"] + base + access.arguments + ["--echo", "\(place.offset)"])
+      }
+      rows = bench.measurements
+      skipped = bench.skipped
+      rows.append(try Contention.measureMutex(mutex))
+      for count in 2..<max(2, processes + 1) {
+        for kind in Contention.Kind.allCases {
+          rows += try Contention.measure(kind, processes: count) { node in
+            try Child(["contender"] + base + access.arguments + ["--node", "\(node)", "--kind", kind.rawValue])
+          }
+        }
+      }
+      end(manager)
+      let alone = Contention.measureAlone(
+        memory, try MappedMemory(opening: path, trust: access.trust), geometry)
+      rows.insert(contentsOf: alone, at: 0)
+      if alone.isEmpty { skipped.append("passages in one thread: a node has not left") }
+      _ = shared.pass()
+    } catch {
+      throw Exit.fail(Exit.unavailable, "\(error)")
+    }
+    switch format {
+    case .json:
+      print(
+        JSONValue.object([
+          "measurements": .list(rows.map(\.json)), "skipped": .list(skipped.map { .string($0) }),
+        ]).text(indented: true))
+    case .table:
+      print("\(path): \(geometry.summary)")
+      print("  median ns     min ns         op/s  operation")
+      for row in rows {
+        print(
+          String(format: "%11.1f%11.1f%13.0f  ", row.median, row.least, 1e9 / row.median)
+            + row.name)
+      }
+      for name in skipped { print("skipped: \(name)") }
+    }
+  }
+}
+
+/// A process that `bench --micro` measures with.
+struct ContenderCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "contender", abstract: "One process of bench --micro.", shouldDisplay: false)
+
+  @Argument var path: String
+  @OptionGroup var access: PoolAccess
+  @Option var kind: String?
+  @Option var node = 0
+  @Option var mutex: String
+  /// Where to answer as a lock manager would.
+  @Option var echo: UInt64?
+
+  func run() throws {
+    endWithParent()
+    var pool = try OpenPool(path, exclusively: false, access)
+    let geometry = pool.geometry
+    if let echo {
+      pin(toProcessor: 1)
+      Echo(Address(echo), geometry).answer(&pool.memory)
+      return
+    }
+    do {
+      try Contention.contend(
+        Contention.Kind(rawValue: kind ?? "") ?? .lock, pool.memory, geometry, node: node,
+        mutexPath: mutex, process: try currentProcess(),
+        say: {
+          FileHandle.standardOutput.write(Data(($0.text(indented: false) + "\n").utf8))
+        })
+    } catch {
+      throw Exit.fail(Exit.unavailable, "\(error)")
+    }
   }
 }

@@ -17,6 +17,7 @@ struct CreateCommand: ParsableCommand {
   @Option(help: "Index shards, each under a lock of its own.") var shards = 16
   @Option(help: "Fingerprint of the seed that clients hash tokens with.") var hashSeed: UInt64 = 0
   @Flag(help: "Format what is there already; everything in it is lost.") var force = false
+  @OptionGroup var access: PoolAccess
 
   func run() throws {
     let exists = force || path.hasPrefix("/dev/dax")
@@ -24,7 +25,7 @@ struct CreateCommand: ParsableCommand {
     do {
       var memory =
         if exists {
-          try MappedMemory(opening: path)
+          try MappedMemory(opening: path, trust: access.trust)
         } else {
           try MappedMemory(creating: path, bytes: try geometry(size!.bytes).totalBytes)
         }

@@ -10,16 +10,19 @@ struct TractPool: ParsableCommand {
     abstract: "Makes, inspects and exercises pools of KV blocks in shared memory.",
     discussion: """
       A pool lies in a file, in POSIX shared memory (shm:/name) or on a DAX device (/dev/dax…).
-      Exit codes: 0 done, 64 usage, 65 no such or no fitting pool, 69 a process failed or timed \
-      out, 70 the pool broke a promise, 73 the pool cannot be created.
+      Exit codes: 0 done, 64 usage, 65 no such or no fitting pool, 69 a process failed, timed \
+      out or is in the way, 70 the pool broke a promise, 73 the pool cannot be created.
       """,
-    subcommands: [CreateCommand.self, InfoCommand.self, BenchCommand.self, WorkerCommand.self])
+    subcommands: [
+      CreateCommand.self, InfoCommand.self, CheckCommand.self, BenchCommand.self,
+      StressCommand.self, ManagerCommand.self, WorkerCommand.self, ContenderCommand.self,
+    ])
 }
 
 /// Exit codes after sysexits.h.
 enum Exit {
   static let badInput = ExitCode(65)
-  /// A worker process failed, or the time allowed was over.
+  /// A process failed or is in the way, or the time allowed was over.
   static let unavailable = ExitCode(69)
   /// Data came back wrong, or an invariant is broken.
   static let broken = ExitCode(70)

@@ -16,7 +16,7 @@ enum Command {
     _ program: String, _ arguments: [String], environment: [String: String] = [:]
   ) throws -> CommandResult {
     let process = Process()
-    process.executableURL = products.appendingPathComponent(program)
+    process.executableURL = Command.program(program)
     process.arguments = arguments
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     // Files, not pipes: a pipe that nobody drains stops its writer.
@@ -46,7 +46,10 @@ enum Command {
     try run("tract-pool", arguments)
   }
 
-  private static let products: URL = {
+  static func program(_ name: String) -> URL { products.appendingPathComponent(name) }
+
+  /// The folder of the built commands.
+  static let products: URL = {
     // The test bundle, or the program that has loaded it, lies beside the commands.
     let candidates =
       CommandLine.arguments.map { URL(fileURLWithPath: $0) } + [Bundle.main.bundleURL]

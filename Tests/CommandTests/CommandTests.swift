@@ -28,7 +28,9 @@ private let small = [
       }, "help-\(name).txt")
   }
 
-  @Test(arguments: ["", "create", "info", "bench"]) func poolHelp(_ command: String) throws {
+  @Test(arguments: ["", "create", "info", "check", "bench", "stress", "manager"]) func poolHelp(
+    _ command: String
+  ) throws {
     let words = command.split(separator: " ").map(String.init)
     let result = try Command.run("tract-pool", words + ["--help"], environment: ["COLUMNS": "100"])
     #expect(result.status == 0)

@@ -122,6 +122,36 @@ import Testing
 }
 
 @Suite struct MappedMemoryTests {
+  /// Parts exclude each other by number, not the data, and end with their mapping.
+  @Test func aPartIsPlayedOnce() throws {
+    let path = "shm:/tract-parts-\(UInt64.random(in: 0 ... .max))"
+    defer { MappedMemory.remove(path) }
+    let one = try MappedMemory(creating: path, bytes: 4096)
+    var seen: [Bool] = []
+    do {
+      let two = try MappedMemory(opening: path)
+      seen += [two.takePart(3), one.takePart(3), one.takePart(4)]
+      #expect(seen == [true, false, true])
+      seen = [one.isPartTaken(3), two.isPartTaken(5)]
+      #expect(seen == [true, false])
+      two.leavePart(3)
+      seen = [one.isPartTaken(3), two.takePart(3)]
+      #expect(seen == [false, true])
+    }
+    seen = [one.takePart(3)]
+    #expect(seen == [true])
+  }
+
+  @Test func sharedUseBarsExclusiveUse() throws {
+    let path = "shm:/tract-share-\(UInt64.random(in: 0 ... .max))"
+    defer { MappedMemory.remove(path) }
+    let one = try MappedMemory(creating: path, bytes: 4096)
+    let two = try MappedMemory(opening: path)
+    let isShared = one.share() && two.share()
+    #expect(isShared)
+    #expect(throws: PoolError.self) { _ = try MappedMemory(opening: path, exclusively: true) }
+  }
+
   private func path(_ kind: String) -> String {
     let name = "tract-mapped-\(UInt64.random(in: 0 ... .max))"
     return kind == "shm" ? "shm:/\(name)" : "/tmp/\(name)"

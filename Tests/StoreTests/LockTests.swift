@@ -19,9 +19,9 @@ private struct Count: Operation {
   private var lock: LockSet
   private var state = State.acquire
 
-  init(_ locks: [UInt16], pollLimit: Int? = nil) {
+  init(_ locks: [UInt16]) {
     self.locks = locks
-    lock = LockSet(locks, pollLimit: pollLimit)
+    lock = LockSet(locks)
   }
 
   private func line(_ lock: UInt16, _ client: StoreClient) -> Address {
@@ -142,7 +142,8 @@ private struct Count: Operation {
     var cluster = try Cluster()
     var holder = LockSet([0])
     Self.expect(true, &holder, node: 0, &cluster)
-    var waiter = Count([0], pollLimit: polls)
+    cluster.clients[1].lockPatience = polls
+    var waiter = Count([0])
     var granted: Bool?
     var random = SplitMix64(seed: UInt64(polls))
     while granted == nil {
@@ -155,6 +156,7 @@ private struct Count: Operation {
       }
     }
     if holder.isHeld { holder.release(&cluster.memories[0], &cluster.clients[0]) }
+    cluster.clients[1].lockPatience = nil
     let both = [cluster.run(Count([0]), node: 0), cluster.run(Count([0]), node: 1)]
     #expect(both == [true, true])
     let counted = Self.counter(0, &cluster)

@@ -174,7 +174,7 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
         states[request].writeQueue.append(Written(block: item.block, reservation: reservation))
       case .exists: states[request].existing.append(item)
       case .inFlight: rename(item.block, request, core)
-      case .noSpace:
+      case .noSpace, .timedOut:
         states[request].unreserved.append(item)
         waits = true
       }
