@@ -52,9 +52,9 @@ public struct StoreProbe: Sendable {
   /// Blocks of a prefix that is looked up and pinned.
   public static var prefixBlocks: Int { 128 }
 
-  /// Samples of each operation; fewer where a single scan of the paper's manager is very long.
+  /// Samples of each operation; fewer where many nodes poll through the paper's very long scans.
   private static func samples(_ setting: Setting) -> Int {
-    max(100, min(1000, 50_000_000 / (setting.nodes * setting.locks)))
+    max(25, min(1000, 1_400_000_000 / (setting.nodes * setting.nodes * setting.locks)))
   }
 
   /// Runs the probe; the result depends on the arguments alone.
