@@ -55,7 +55,7 @@ let package = Package(
     .executableTarget(
       name: "tract-sim",
       dependencies: [
-        "EventKernel", "JSONText", "Rack", "Report", "Workload", argumentParser,
+        "EventKernel", "JSONText", "Rack", "Report", "Serving", "Workload", argumentParser,
       ],
       swiftSettings: strict),
     .executableTarget(

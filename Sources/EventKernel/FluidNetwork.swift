@@ -3,7 +3,7 @@
 /// A network of resources with capacities in bytes/s that flows share max-min fairly by weight.
 ///
 /// A flow occupies every resource of its path at one rate, bounded by its own cap. Rates change
-/// only when a flow starts or ends, and only in the connected component that this touches.
+/// only when a flow starts or ends or a capacity changes, and only in the connected component that this touches.
 /// Completion times are rounded up to whole picoseconds. All iteration is in id or start order,
 /// so results are reproducible to the bit.
 public struct FluidNetwork {
@@ -28,7 +28,13 @@ public struct FluidNetwork {
 
   struct Resource {
     var name: String
+    /// As added.
+    var nominal: Double
+    /// Now.
     var capacity: Double
+    /// Bytes that could have passed until the capacity changed last, and when that was.
+    var offered = 0.0
+    var changed = SimTime.zero
     /// Slots of the flows that pass, in no particular order.
     var members: [Int32] = []
     /// Bytes of flows that have ended.
@@ -93,18 +99,42 @@ public struct FluidNetwork {
   /// - Precondition: `bytesPerSecond` is positive and finite.
   public mutating func addResource(name: String, bytesPerSecond: Double) -> ResourceID {
     precondition(bytesPerSecond > 0 && bytesPerSecond.isFinite)
-    resources.append(Resource(name: name, capacity: bytesPerSecond))
+    resources.append(
+      Resource(name: name, nominal: bytesPerSecond, capacity: bytesPerSecond))
     return ResourceID(index: resources.count - 1)
   }
 
   public var resourceIDs: [ResourceID] { resources.indices.map(ResourceID.init(index:)) }
   public func name(of id: ResourceID) -> String { resources[Int(id.index)].name }
-  /// Bytes/s.
-  public func capacity(of id: ResourceID) -> Double { resources[Int(id.index)].capacity }
+  /// Bytes/s, as added.
+  public func capacity(of id: ResourceID) -> Double { resources[Int(id.index)].nominal }
 
-  /// Share of a resource's capacity in use, 0…1.
+  /// Changes a capacity from now on; flows stand still while it is 0.
+  public mutating func setCapacity(
+    of id: ResourceID, to bytesPerSecond: Double, at now: SimTime
+  ) {
+    precondition(bytesPerSecond >= 0 && bytesPerSecond.isFinite)
+    let index = Int(id.index)
+    guard resources[index].capacity != bytesPerSecond else { return }
+    touch(at: now)
+    resources[index].offered = bytesOffered(by: id, at: now)
+    resources[index].changed = now
+    resources[index].capacity = bytesPerSecond
+    markDirty([id])
+  }
+
+  /// Bytes that could have passed a resource by `now`.
+  public func bytesOffered(by id: ResourceID, at now: SimTime) -> Double {
+    let resource = resources[Int(id.index)]
+    return resource.offered + resource.capacity * (now - resource.changed).seconds
+  }
+
+  /// Share of a resource's present capacity in use, 0…1; of none, all is in use if anyone waits.
   public mutating func utilisation(of id: ResourceID) -> Double {
     resolve()
+    guard resources[Int(id.index)].capacity > 0 else {
+      return resources[Int(id.index)].members.isEmpty ? 0 : 1
+    }
     return resources[Int(id.index)].load / resources[Int(id.index)].capacity
   }
 
@@ -160,11 +190,15 @@ public struct FluidNetwork {
   }
 
   /// Stops a flow; what it has moved stays counted. A flow that has ended is left alone.
-  public mutating func cancel(_ id: FlowID, at now: SimTime) {
-    guard flows[Int(id.slot)].order == id.order else { return }
+  /// - Returns: the bytes it has moved.
+  @discardableResult
+  public mutating func cancel(_ id: FlowID, at now: SimTime) -> Double {
+    guard flows[Int(id.slot)].order == id.order else { return 0 }
     touch(at: now)
     let flow = flows[Int(id.slot)]
-    remove(id.slot, moved: flow.bytes - Self.left(of: flow, at: now))
+    let moved = flow.bytes - Self.left(of: flow, at: now)
+    remove(id.slot, moved: moved)
+    return moved
   }
 
   /// Current rate of a flow, bytes/s; 0 once it has ended.
@@ -250,6 +284,11 @@ public struct FluidNetwork {
     flows[index].updated = now
     flows[index].rate = rate
     guard flows[index].bytes > 0 else { return }
+    guard rate > 0 else {
+      // It stands still: whatever was due is stale.
+      flows[index].version &+= 1
+      return
+    }
     let picoseconds = (flows[index].remaining * 1e12 / rate).rounded(.up)
     flows[index].finish = now + SimDuration(picoseconds: Int64(picoseconds))
     flows[index].version &+= 1

@@ -98,9 +98,11 @@ public struct Catalogue: Sendable {
     var transferEngine: [String: [String: Quantity]]
     var loadedLatency: Curve
     var rack: [String: RackPreset]
+    /// Other names of entries, by section.
+    var aliases: [String: [String: String]]
 
     enum CodingKeys: String, CodingKey {
-      case schema, sources, gpu, model, nic, dram, cxl, software, rack
+      case schema, sources, gpu, model, nic, dram, cxl, software, rack, aliases
       case transferEngine = "transfer_engine"
       case loadedLatency = "loaded_latency"
     }
@@ -121,12 +123,14 @@ public struct Catalogue: Sendable {
   public let sources: [String: String]
   public let racks: [String: RackPreset]
   private let tables: [Section: [String: [String: Quantity]]]
+  private let aliases: [String: [String: String]]
   /// Latency of a small read against utilisation of its path.
   public let loadedLatency: LoadedLatencyCurve
 
   private init(_ resource: Resource) {
     sources = resource.sources
     racks = resource.rack
+    aliases = resource.aliases
     tables = [
       .gpu: resource.gpu, .model: resource.model, .nic: resource.nic, .dram: resource.dram,
       .cxl: resource.cxl, .software: resource.software,
@@ -141,16 +145,21 @@ public struct Catalogue: Sendable {
   /// Names in a section, ascending.
   public func names(in section: Section) -> [String] { (tables[section] ?? [:]).keys.sorted() }
 
+  /// The name under which an entry stands: `name` itself, or what it is another name of.
+  public func canonical(_ section: Section, _ name: String) -> String {
+    aliases[section.rawValue]?[name] ?? name
+  }
+
   /// The figures of one entry, ascending by name; nil if there is no such entry.
   public func figures(_ section: Section, _ name: String) -> [(name: String, Quantity)]? {
-    tables[section]?[name].map { table in
+    tables[section]?[canonical(section, name)].map { table in
       table.keys.sorted().map { ($0, table[$0]!) }
     }
   }
 
   /// One figure of an entry.
   func figure(_ section: Section, _ name: String, _ key: String) -> Quantity? {
-    tables[section]?[name]?[key]
+    tables[section]?[canonical(section, name)]?[key]
   }
 
   /// A software constant, in SI units.

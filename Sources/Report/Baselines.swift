@@ -42,6 +42,9 @@ public struct BaselineCheck {
     "mean_ttft_ms", "median_ttft_ms", "p99_ttft_ms", "mean_tpot_ms", "p99_tpot_ms",
     "mean_itl_ms", "mean_e2el_ms", "request_throughput", "output_throughput", "completed",
     "failed", "prefix_cache_reused_ratio",
+    // With faults only.
+    "requests_recomputed", "tokens_lost", "mean_recovery_time_ms", "max_recovery_time_ms",
+    "store_manager_changes",
   ]
 
   public private(set) var moves: [Move] = []

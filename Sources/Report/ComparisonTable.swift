@@ -34,6 +34,13 @@ public enum ComparisonTable {
       nil,
       Row(title: "completed", key: "completed", decimals: 0),
       Row(title: "failed", key: "failed", decimals: 0),
+      // With faults only.
+      Row(title: "recomputed", key: "requests_recomputed", decimals: 0),
+      Row(title: "KV tokens lost", key: "tokens_lost", decimals: 0),
+      Row(title: "recovery mean (ms)", key: "mean_recovery_time_ms", decimals: 1),
+      Row(title: "recovery max (ms)", key: "max_recovery_time_ms", decimals: 1),
+      Row(title: "lock manager changes", key: "store_manager_changes", decimals: 0),
+      Row(title: "longest store op (ms)", key: "store_max_operation_ms", decimals: 1),
     ]
   }
 

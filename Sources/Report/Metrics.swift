@@ -35,6 +35,30 @@ public struct Metrics {
     ]
   }
 
+  /// Definitions beside those, for workloads with faults.
+  public static var faultDefinitions: [(key: String, text: String)] {
+    [
+      (
+        "requests_recomputed",
+        "requests begun anew because a crash took their KV or worker; their other figures are of the last attempt"
+      ),
+      ("requests_failed_by_faults", "requests that found no worker of a role up, whole run"),
+      ("tokens_lost", "tokens whose KV was computed or generated in attempts that came to nothing"),
+      ("bytes_lost", "bytes moved by transfers cut short and by attempts that came to nothing"),
+      (
+        "recovery_time",
+        "crash of a node until another has cleared its traces in the store away, ms"
+      ),
+      ("store_fences", "nodes that the lock manager declared dead"),
+      ("store_manager_changes", "times a standby took over from the lock manager"),
+      (
+        "store_stalled_operations",
+        "store operations longer than an eighth of a lease: they waited for the dead or for a link"
+      ),
+      ("utilisation", "of the capacity without faults"),
+    ]
+  }
+
   public init(_ run: RunResult, _ workload: Workload) {
     system = run.system.name
     let counted = run.requests.dropFirst(workload.stop.warmupRequests)
@@ -54,6 +78,7 @@ public struct Metrics {
       values.append(("utilisation_\(resource.name)", resource.utilisation))
     }
     if let store = run.store { add(store) }
+    if let faults = run.faults { add(faults, Array(counted), hasStore: run.store != nil) }
     countFailures(Array(counted))
   }
 
@@ -162,6 +187,27 @@ public struct Metrics {
       ("store_evictions", Double(store.evictions)),
       ("store_allocation_failures", Double(store.allocationFailures)),
       ("store_deduplicated_tokens", Double(store.deduplicatedTokens)),
+    ]
+  }
+
+  private mutating func add(
+    _ faults: FaultUse, _ counted: [RequestRecord], hasStore: Bool
+  ) {
+    values += [
+      ("requests_recomputed", Double(counted.count { $0.recomputations > 0 })),
+      ("requests_failed_by_faults", Double(faults.requestsFailed)),
+      ("tokens_lost", Double(faults.tokensLost)), ("bytes_lost", faults.bytesLost),
+    ]
+    guard hasStore else { return }
+    let recoveries = faults.recoverySeconds.map { $0 * 1e3 }
+    values += [
+      ("recoveries", Double(recoveries.count)),
+      ("mean_recovery_time_ms", recoveries.isEmpty ? 0 : Statistics.mean(recoveries)),
+      ("max_recovery_time_ms", recoveries.max() ?? 0),
+      ("store_fences", Double(faults.fences)),
+      ("store_manager_changes", Double(faults.managerChanges)),
+      ("store_stalled_operations", Double(faults.stalledOperations)),
+      ("store_max_operation_ms", faults.longestOperationSeconds * 1e3),
     ]
   }
 

@@ -29,7 +29,9 @@ public enum ReportFiles {
       "seed": .integer(Int(workload.seed)), "version": .string(Comparison.version),
       "model": .string(workload.model.name), "baseline": .string(workload.baseline),
       "definitions": .object(
-        Metrics.definitions.map { ($0.key, JSONNode(.string($0.text))) }),
+        (Metrics.definitions + (workload.faults.isEmpty ? [] : Metrics.faultDefinitions)).map {
+          ($0.key, JSONNode(.string($0.text)))
+        }),
       "runs": .list(runs),
     ])
   }
@@ -56,7 +58,12 @@ public enum ReportFiles {
     var text = ""
     for run in comparison.runs {
       for record in run.requests {
-        text += request(record, run.system.name).text(indented: false)
+        var line = request(record, run.system.name)
+        if !comparison.workload.faults.isEmpty, case .object(var members) = line {
+          members.append(("recomputations", JSONNode(.integer(record.recomputations))))
+          line = .object(members)
+        }
+        text += line.text(indented: false)
         text += "\n"
       }
     }

@@ -18,9 +18,11 @@ enum BlockHashing {
     return hash
   }
 
-  /// Hash of a block that no other request can name: a prompt's partial tail, or a private copy.
-  static func privateHash(request: Int, block index: Int) -> BlockHash {
-    var hash = mixed(UInt64(request), UInt64(index), 0x5052_4956_4154_4521)
+  /// Hash of a block that no other request can name, nor another attempt of this one: a prompt's
+  /// partial tail, or a private copy.
+  static func privateHash(request: Int, block index: Int, attempt: Int32) -> BlockHash {
+    let purpose = 0x5052_4956_4154_4521 ^ UInt64(attempt) << 8
+    var hash = mixed(UInt64(request), UInt64(index), purpose)
     hash.lo |= privateBit
     return hash
   }

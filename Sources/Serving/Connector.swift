@@ -1,5 +1,7 @@
 // The seam between engines and systems: how KV moves from prefill to decode and is reused.
 
+import EventKernel
+
 /// One system's way of moving and reusing KV; one file each in `Connectors/`.
 ///
 /// The core calls a connector at the numbered points of a request's way; the connector answers,
@@ -28,8 +30,22 @@ protocol Connector {
 
   // Only connectors that run store operations are called with these.
   mutating func storeStep(process: Int, _ core: inout ServingCore)
-  mutating func lockManagerStep(_ core: inout ServingCore)
+  mutating func lockManagerStep(seat: Int, version: UInt32, _ core: inout ServingCore)
+  mutating func tick(node: Int, life: Int, _ core: inout ServingCore)
   mutating func retry(_ request: Int, _ core: inout ServingCore)
+
+  // Only runs with faults call these.
+  /// A worker's host has stopped: its DRAM and its processes are gone. Its requests are aborted next.
+  mutating func nodeDown(_ worker: Int, _ core: inout ServingCore)
+  /// The host is up again; answers with `core.engineUp`.
+  mutating func nodeUp(_ worker: Int, _ core: inout ServingCore)
+  /// The request's present attempt comes to nothing: gives up what it holds on hosts that are up.
+  mutating func abort(_ request: Int, _ core: inout ServingCore)
+  /// The prefill side of a request that decode has all KV of is lost.
+  mutating func prefillLost(_ request: Int, _ core: inout ServingCore)
+  /// The lock manager, if there is one, does nothing until then.
+  mutating func pauseManager(until end: SimTime, _ core: inout ServingCore)
+
   /// Ends the run: the store's figures, and what is wrong with its final state.
   mutating func close(_ core: inout ServingCore) -> (StoreUse?, [String])
 }
@@ -45,9 +61,17 @@ extension Connector {
   mutating func storeStep(process: Int, _ core: inout ServingCore) {
     preconditionFailure("this connector runs no store operations")
   }
-  mutating func lockManagerStep(_ core: inout ServingCore) {
+  mutating func lockManagerStep(seat: Int, version: UInt32, _ core: inout ServingCore) {
     preconditionFailure("this connector runs no lock manager")
   }
+  mutating func tick(node: Int, life: Int, _ core: inout ServingCore) {
+    preconditionFailure("this connector's nodes give no sign of life")
+  }
+  mutating func nodeDown(_ worker: Int, _ core: inout ServingCore) {}
+  mutating func nodeUp(_ worker: Int, _ core: inout ServingCore) { core.engineUp(worker) }
+  mutating func abort(_ request: Int, _ core: inout ServingCore) {}
+  mutating func prefillLost(_ request: Int, _ core: inout ServingCore) {}
+  mutating func pauseManager(until end: SimTime, _ core: inout ServingCore) {}
   mutating func retry(_ request: Int, _ core: inout ServingCore) {
     preconditionFailure("this connector sets no timers")
   }

@@ -27,7 +27,8 @@ enum Conservation {
   /// Bytes handed over and loaded are those that hits and prompts imply.
   private static func bytes(in core: ServingCore) -> [String] {
     var found: [String] = []
-    let moved = core.bytesByKind
+    // What attempts that were given up had moved is in no record.
+    let moved = zip(core.bytesByKind, core.faults.lostBytes).map { $0 - $1 }
     let handed = moved[TransferKind.handOver.rawValue] + moved[TransferKind.decodeLoad.rawValue]
     let recorded = core.records.reduce(0) { $0 + $1.handedOverBytes }
     if handed != recorded {
@@ -56,7 +57,7 @@ enum Conservation {
     var found: [String] = []
     for id in core.network.resourceIDs {
       let bytes = core.network.bytesMoved(over: id, at: core.now)
-      let limit = core.network.capacity(of: id) * core.now.seconds
+      let limit = core.network.bytesOffered(by: id, at: core.now)
       if bytes > limit * (1 + 1e-9) + 1 {
         found.append("\(core.network.name(of: id)) carried \(bytes) bytes of at most \(limit)")
       }

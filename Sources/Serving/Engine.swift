@@ -40,6 +40,10 @@ struct Engine {
   var computeEnded = false
   /// Synchronous saves that hold back the next step.
   var pendingSaves = 0
+  /// When the GPU work of the step under way ends.
+  var stepEnds = SimTime.zero
+  /// Whether its host is up and, in the store, a member.
+  var isUp = true
   /// Marked for a scheduling attempt once the current event is handled.
   var dirty = false
   var busy = SimDuration.zero
@@ -51,14 +55,14 @@ struct Engine {
   var outstandingTokens = 0
 
   init(
-    host: Int, model: StepTimeModel, blockTokens: Int, totalBlocks: Int, watermark: Double
+    host: Int, model: StepTimeModel, blockTokens: Int, totalBlocks: Int, watermarkBlocks: Int
   ) {
     self.host = host
     self.model = model
     self.blockTokens = blockTokens
     self.totalBlocks = totalBlocks
     self.freeBlocks = totalBlocks
-    self.watermarkBlocks = Int((watermark * Double(totalBlocks)).rounded(.up))
+    self.watermarkBlocks = watermarkBlocks
   }
 
   func blocks(forTokens tokens: Int) -> Int { (tokens + blockTokens - 1) / blockTokens }
@@ -83,6 +87,13 @@ struct RequestQueue {
     } else {
       storage.insert(id, at: 0)
     }
+  }
+
+  /// Removes the given element, if it is there.
+  /// - Complexity: O(count).
+  mutating func remove(_ id: SequenceID) {
+    guard let place = storage[head...].firstIndex(of: id) else { return }
+    remove(at: place - head)
   }
 
   /// Removes the element at `position`, keeping the order of the others.

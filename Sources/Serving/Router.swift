@@ -14,18 +14,26 @@ struct Router {
     self.pool = pool
   }
 
-  /// The engine for the next request; ties go to the lowest index.
+  /// The engine for the next request, of those that are up; ties go to the lowest index. Nil if
+  /// none is.
   /// - Complexity: O(1) round robin, O(pool) least loaded.
-  mutating func choose(among engines: [Engine]) -> Int {
+  mutating func choose(among engines: [Engine]) -> Int? {
     switch kind {
     case .roundRobin:
-      defer { next = (next + 1) % pool.count }
-      return pool.lowerBound + next
+      for _ in pool {
+        let engine = pool.lowerBound + next
+        next = (next + 1) % pool.count
+        if engines[engine].isUp { return engine }
+      }
+      return nil
     case .leastLoaded:
-      var best = pool.lowerBound
-      for engine in pool.dropFirst()
-      where engines[engine].outstandingTokens < engines[best].outstandingTokens {
-        best = engine
+      var best: Int?
+      for engine in pool where engines[engine].isUp {
+        guard let chosen = best else {
+          best = engine
+          continue
+        }
+        if engines[engine].outstandingTokens < engines[chosen].outstandingTokens { best = engine }
       }
       return best
     }

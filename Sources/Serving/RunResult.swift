@@ -28,6 +28,9 @@ public struct RequestRecord: Sendable {
   public var prefill = Breakdown()
   public var decode = Breakdown()
   public var preemptions: Int = 0
+  /// Times it was begun anew because a fault had taken its KV or its worker. All else here is of
+  /// the last attempt.
+  public var recomputations: Int = 0
   /// KV bytes that crossed from prefill to decode for this request.
   public var handedOverBytes: Int = 0
 
@@ -136,6 +139,8 @@ public struct RunResult: Sendable {
   public var resources: [ResourceUse]
   public var bytes: [PathBytes]
   public var store: StoreUse?
+  /// What faults cost; nil if none were planned.
+  public var faults: FaultUse?
   public var seriesColumns: [String]
   public var series: [SeriesRow]
   /// Events handled.

@@ -39,6 +39,8 @@ struct ServingCore {
   /// Blocks of the engine's prefix cache that a request uses; empty without such a cache.
   var sharedBlocks: [[BlockHash]] = []
 
+  var faults: FaultState
+
   private var transfers: [Transfer] = []
   private var freeTransfers: [Int32] = []
   private var networkVersion: UInt32 = 0
@@ -67,6 +69,8 @@ struct ServingCore {
         outputTokens: $0.element.outputTokens)
     }
     unfinished = stream.requests.count
+    faults = FaultState(
+      workload.faults, workers: engines.count, requests: stream.requests.count)
     guard system.hbmPrefixCache else { return }
     sharedBlocks = Array(repeating: [], count: stream.requests.count)
     for index in engines.indices {
@@ -106,7 +110,10 @@ struct ServingCore {
   /// Routes an arriving request to its first engine, or fails it if no engine could ever hold it.
   mutating func arrive(_ request: Int, aggregated: Bool) {
     let record = records[request]
-    let engine = prefillRouter.choose(among: engines)
+    guard let engine = prefillRouter.choose(among: engines) else {
+      failWithoutWorker(request, reason: "no prefill worker is up")
+      return
+    }
     records[request].prefillWorker = engine
     let prefillTokens = aggregated ? record.inputTokens + record.outputTokens : record.inputTokens
     guard fits(tokens: prefillTokens, on: engine, request: request) else { return }
@@ -184,7 +191,10 @@ struct ServingCore {
 
   /// Starts the decode side: routes and queues the request there.
   mutating func handOver(_ request: Int) {
-    let engine = decodeRouter.choose(among: engines)
+    guard let engine = decodeRouter.choose(among: engines) else {
+      lose(request, reason: "no decode worker is up")
+      return
+    }
     records[request].decodeWorker = engine
     var sequence = Sequence()
     sequence.status = .prepared
@@ -238,15 +248,20 @@ struct ServingCore {
   /// Fails every request that has not ended if nothing has progressed for the given span; true if so.
   mutating func abandonIfStalled(_ stall: (span: SimDuration, reason: String)) -> Bool {
     guard now - lastProgress > stall.span else { return false }
+    giveUp(reason: stall.reason)
+    return true
+  }
+
+  /// Ends the run: every request that has not ended fails.
+  mutating func giveUp(reason: String) {
     isAbandoned = true
     for index in records.indices where records[index].outcome == .failed(reason: "unfinished") {
-      records[index].outcome = .failed(reason: stall.reason)
+      records[index].outcome = .failed(reason: reason)
       // Those that were still to come never enter.
       records[index].finished = max(now, records[index].arrival)
     }
     unfinished = 0
     end = now
-    return true
   }
 
   mutating func noteProgress() { lastProgress = now }
@@ -283,10 +298,34 @@ struct ServingCore {
 
   mutating func launch(_ slot: Int) {
     let transfer = transfers[slot]
-    _ = network.start(
+    guard !transfer.isCancelled else {
+      freeTransfers.append(Int32(slot))
+      return
+    }
+    transfers[slot].flow = network.start(
       bytes: transfer.bytes, path: transfer.path, cap: transfer.cap, tag: UInt64(slot), at: now)
     networkChanged = true
   }
+
+  /// Calls a request's transfers off: all, or those of one kind, without which it goes on.
+  mutating func cancelTransfers(of request: Int, only kind: TransferKind? = nil) {
+    for slot in transfers.indices
+    where transfers[slot].request == Int32(request) && !transfers[slot].isCancelled {
+      let transfer = transfers[slot]
+      guard kind == nil || transfer.kind == kind else { continue }
+      if kind != nil { faults.cutBytes[transfer.kind.rawValue] += transfer.bytes }
+      transfers[slot].request = -1
+      if let flow = transfer.flow {
+        faults.use.bytesLost += network.cancel(flow, at: now)
+        networkChanged = true
+        freeTransfers.append(Int32(slot))
+      } else {
+        transfers[slot].isCancelled = true
+      }
+    }
+  }
+
+  mutating func noteNetworkChanged() { networkChanged = true }
 
   /// The next transfer that has ended by now, or nil.
   mutating func endedTransfer() -> Transfer? {
@@ -296,6 +335,11 @@ struct ServingCore {
     let slot = Int32(completion.tag)
     let transfer = transfers[Int(slot)]
     freeTransfers.append(slot)
+    transfers[Int(slot)].request = -1
+    if faults.isPresent {
+      let place = Int(transfer.request) * TransferKind.allCases.count + transfer.kind.rawValue
+      faults.attemptBytes[place] += transfer.bytes
+    }
     bytesByKind[transfer.kind.rawValue] += transfer.bytes
     return transfer
   }

@@ -14,8 +14,12 @@ enum ServingEvent {
   case launched(transfer: Int32)
   /// A store operation takes its next step.
   case store(process: Int32)
-  /// The store's lock manager takes its next step.
-  case lockManager
+  /// A lock manager of the store takes its next step; stale unless `version` is its latest.
+  case lockManager(seat: UInt8, version: UInt32)
+  /// A node of the store gives its sign of life; stale unless it is still in that life.
+  case tick(node: UInt16, life: Int32)
+  /// A planned fault begins or ends.
+  case fault(index: Int32, ends: Bool)
   /// A connector asked to be called again about a request.
   case retry(request: Int32)
   /// A row of the utilisation series is due.
@@ -50,4 +54,8 @@ struct Transfer {
   var bytes: Int
   var path: [FluidNetwork.ResourceID]
   var cap: Double
+  /// Once its bytes flow.
+  var flow: FluidNetwork.FlowID?
+  /// Called off before its bytes began to flow.
+  var isCancelled = false
 }

@@ -18,9 +18,11 @@ struct ServingModel<C: Connector> {
   /// Runs until nothing more can happen.
   mutating func run() {
     core.offerFirst()
+    core.scheduleFaults()
     core.queue.push(.sample, at: .zero)
     while !core.isAbandoned, let (_, event) = core.queue.pop() {
       handle(event)
+      if !core.faults.casualties.isEmpty { settleCasualties() }
       while let engine = core.dirtyEngines.popLast() {
         core.engines[engine].dirty = false
         progress(engine)
@@ -42,8 +44,12 @@ struct ServingModel<C: Connector> {
       core.launch(Int(transfer))
     case .store(let process):
       connector.storeStep(process: Int(process), &core)
-    case .lockManager:
-      connector.lockManagerStep(&core)
+    case .lockManager(let seat, let version):
+      connector.lockManagerStep(seat: Int(seat), version: version, &core)
+    case .tick(let node, let life):
+      connector.tick(node: Int(node), life: Int(life), &core)
+    case .fault(let index, let ends):
+      if ends { end(fault: Int(index)) } else { begin(fault: Int(index)) }
     case .retry(let request):
       connector.retry(Int(request), &core)
     case .sample:
@@ -56,6 +62,7 @@ struct ServingModel<C: Connector> {
 
   /// Moves an engine on: ends its step, begins its compute, or plans the next step.
   private mutating func progress(_ engine: Int) {
+    guard core.engines[engine].isUp else { return }
     if core.engines[engine].stepping {
       guard core.engines[engine].pendingLoads == 0 else { return }
       if core.engines[engine].computeEnded {
@@ -93,10 +100,13 @@ struct ServingModel<C: Connector> {
     core.engines[engine].stepSpan = span
     core.engines[engine].busy += span
     core.engines[engine].steps += 1
+    core.engines[engine].stepEnds = core.now + span
     core.queue.push(.computeEnded(engine: Int32(engine)), at: core.now + span)
   }
 
   private mutating func computeEnded(_ engine: Int) {
+    // A crash may have cut the step short.
+    guard core.engines[engine].computing, core.engines[engine].stepEnds == core.now else { return }
     core.engines[engine].computeEnded = true
     core.noteProgress()
     core.markDirty(engine)

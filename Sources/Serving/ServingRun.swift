@@ -65,9 +65,10 @@ public enum ServingRun {
       utilization: workload.engine.gpuMemoryUtilization,
       reserveBytes: Int(Catalogue.builtIn.software("activation_reserve")))
     let blockBytes = workload.engine.blockTokens * workload.kvBytesPerToken
+    let blocks = bytes / blockBytes
     return Engine(
-      host: host, model: model, blockTokens: workload.engine.blockTokens,
-      totalBlocks: bytes / blockBytes, watermark: workload.engine.watermark)
+      host: host, model: model, blockTokens: workload.engine.blockTokens, totalBlocks: blocks,
+      watermarkBlocks: Int((workload.engine.watermark * Double(blocks)).rounded(.up)))
   }
 
   private static func result<C: Connector>(_ model: inout ServingModel<C>) -> RunResult {
@@ -93,7 +94,8 @@ public enum ServingRun {
       bytes: TransferKind.allCases.map {
         PathBytes(path: $0.label, bytes: core.bytesByKind[$0.rawValue])
       },
-      store: store, seriesColumns: model.sampler.allColumns, series: model.sampler.rows,
+      store: store, faults: core.faults.isPresent ? core.faults.use : nil,
+      seriesColumns: model.sampler.allColumns, series: model.sampler.rows,
       events: core.queue.handled, violations: violations)
   }
 }

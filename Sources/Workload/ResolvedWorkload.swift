@@ -28,7 +28,7 @@ public enum ResolvedWorkload {
       ("traffic", JSONNode(traffic(workload.traffic))), ("stop", JSONNode(stop(workload.stop))),
     ]
     if let slo = workload.slo { members.append(("slo", JSONNode(level(slo)))) }
-    members.append(("faults", JSONNode(.list([]))))
+    members.append(("faults", JSONNode(.list(workload.faults.map(fault)))))
     return .object(members)
   }
 
@@ -111,6 +111,7 @@ public enum ResolvedWorkload {
       "hbm_prefix_cache": .bool(system.hbmPrefixCache),
       "write_batch_blocks": .integer(system.writeBatchBlocks),
       "poll_us": number(system.pollSeconds, 1e6),
+      "lease_ms": number(system.leaseSeconds, 1e3),
     ]
     var members: [(key: String, value: JSONNode)] = [
       ("base", JSONNode(.string(system.base.rawValue))),
@@ -175,6 +176,29 @@ public enum ResolvedWorkload {
     if let requests = stop.requests { members.append(("requests", JSONNode(.integer(requests)))) }
     members.append(("warmup_requests", JSONNode(.integer(stop.warmupRequests))))
     return .object(members)
+  }
+
+  private static func fault(_ fault: Fault) -> JSONValue {
+    let at = ("at_s", JSONNode(.number(fault.atSeconds)))
+    func span(_ seconds: Double) -> (String, JSONNode) { ("for_s", JSONNode(.number(seconds))) }
+    func kind(_ name: String) -> (String, JSONNode) { ("kind", JSONNode(.string(name))) }
+    switch fault.kind {
+    case .nodeCrash(let worker, let back):
+      let members = [kind("node_crash"), ("worker", JSONNode(.integer(worker))), at]
+      return .object(
+        members + (back.map { [("return_after_s", JSONNode(.number($0)))] } ?? []))
+    case .managerPause(let seconds):
+      return .object([kind("manager_pause"), at, span(seconds)])
+    case .cxlDegradation(let seconds, let latency, let bandwidth):
+      return .object([
+        kind("cxl_degradation"), at, span(seconds), ("latency_factor", JSONNode(.number(latency))),
+        ("bandwidth_factor", JSONNode(.number(bandwidth))),
+      ])
+    case .linkDown(let link, let worker, let seconds):
+      let members = [kind("link_down"), ("link", JSONNode(.string(link.rawValue)))]
+      let place = worker.map { [("worker", JSONNode(.integer($0)))] } ?? []
+      return .object(members + place + [at, span(seconds)])
+    }
   }
 
   private static func level(_ level: ServiceLevel) -> JSONValue {

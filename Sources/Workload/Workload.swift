@@ -20,6 +20,8 @@ public struct Workload: Sendable {
   public var traffic: Traffic
   public var stop: StopRule
   public var slo: ServiceLevel?
+  /// What goes wrong; empty for most.
+  public var faults: [Fault]
 
   /// Bytes of KV per token over all layers and ranks.
   public var kvBytesPerToken: Int { model.kvBytesPerToken(elementBytes: kvFormat.bytes) }
@@ -83,6 +85,9 @@ public struct SystemSpec: Hashable, Sendable {
   public var writeBatchBlocks: Int
   /// Interval between polls of a lock grant or of an entry awaited, seconds (tract).
   public var pollSeconds: Double
+  /// Silence after which the store's lock manager takes a node, or a standby the manager, for
+  /// dead, seconds (tract); matters with faults only.
+  public var leaseSeconds: Double
 }
 
 /// What arrives.

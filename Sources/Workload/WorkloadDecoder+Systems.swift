@@ -18,7 +18,7 @@ extension SystemKind {
     case .tract, .tractNoCache:
       [
         "block_tokens", "cache_gib", "copy_launch_us", "synchronous_load", "synchronous_save",
-        "hold_until_sent", "layerwise", "write_batch_blocks", "poll_us",
+        "hold_until_sent", "layerwise", "write_batch_blocks", "poll_us", "lease_ms",
       ]
     }
   }
@@ -90,7 +90,8 @@ extension WorkloadDecoder {
       synchronousLoad: base == .lmcache, synchronousSave: false, holdUntilSent: true,
       layerwise: false, hbmPrefixCache: false,
       writeBatchBlocks: Int(catalogue.software("write_batch")),
-      pollSeconds: catalogue.software("store_poll"))
+      pollSeconds: catalogue.software("store_poll"),
+      leaseSeconds: catalogue.software("store_lease"))
   }
 
   private func read(_ key: String, _ reader: ObjectReader, _ system: inout SystemSpec) {
@@ -110,6 +111,9 @@ extension WorkloadDecoder {
     case "poll_us":
       system.pollSeconds =
         reader.number(key, default: system.pollSeconds * 1e6, in: 0...1e9, open: true) / 1e6
+    case "lease_ms":
+      system.leaseSeconds =
+        reader.number(key, default: system.leaseSeconds * 1e3, in: 1...1e9) / 1e3
     case "write_batch_blocks":
       system.writeBatchBlocks =
         reader.integer(key, default: system.writeBatchBlocks, in: 1...1_000_000)

@@ -37,20 +37,14 @@ struct WorkloadDecoder {
     let traffic = traffic(reader)
     let stop = stop(reader.object("stop"), traffic: traffic)
     let slo = reader.node("slo") == nil ? nil : serviceLevel(reader.object("slo"))
-    if case .array(let faults)? = reader.node("faults")?.value, !faults.isEmpty {
-      reader.report(
-        "faults", "fault events are not supported by this version; leave the list empty")
-    } else if let faults = reader.node("faults"), case .array = faults.value {
-    } else if let faults = reader.node("faults") {
-      reader.report("faults", "expected an array, found \(faults.value.kind)")
-    }
+    let faults = faults(reader, rack: rack)
     reader.finish()
     guard let model, let rack, let traffic else { return nil }
     let workload = Workload(
       file: log.file, name: name, seed: UInt64(seed), model: model, weightFormat: weights,
       kvFormat: kv,
       rack: rack, engine: engine, systems: systems, baseline: baseline, router: router,
-      traffic: traffic, stop: stop, slo: slo)
+      traffic: traffic, stop: stop, slo: slo, faults: faults)
     checkMemory(workload, reader)
     return workload
   }

@@ -23,7 +23,8 @@ struct CatalogCommand: ParsableCommand {
         part == nil || ($0 == .model) == (part == .models)
       }
       for section in sections {
-        for entry in catalogue.names(in: section) where name == nil || name == entry {
+        let wanted = name.map { catalogue.canonical(section, $0) }
+        for entry in catalogue.names(in: section) where wanted == nil || wanted == entry {
           found = true
           print("\(section.rawValue) \(entry)")
           for (key, figure) in catalogue.figures(section, entry) ?? [] {

@@ -10,7 +10,9 @@ import Workload
 struct ProbeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "probe", abstract: "Ask one component alone.",
-    subcommands: [ProbeGPU.self, ProbeFabricCommand.self, ProbeTrace.self])
+    subcommands: [
+      ProbeGPU.self, ProbeFabricCommand.self, ProbeTrace.self, ProbeStoreCommand.self,
+    ])
 }
 
 enum ProbeFormat: String, CaseIterable, ExpressibleByArgument { case table, json }

@@ -11,7 +11,9 @@ private let small = [
 
 @Suite struct HelpTests {
   @Test(arguments: [
-    "", "run", "validate", "catalog", "probe", "probe gpu", "probe fabric", "probe trace", "plot",
+    "", "run", "validate", "catalog", "probe", "probe gpu", "probe fabric", "probe trace",
+    "probe store",
+    "plot",
     "check",
   ]) func simHelp(_ command: String) throws {
     let words = command.split(separator: " ").map(String.init)
@@ -41,7 +43,10 @@ private let small = [
   @Test(arguments: [
     ["run", "--nonsense"], ["run", "--jobs", "0"], ["run", "--plot"], ["run", "--systems", "ucx"],
     ["run", "--set", "seed"], ["probe", "gpu", "--gpu", "k80", "--model", "llama-3.1-8b"],
-    ["catalog", "hardware", "k80"],
+    ["catalog", "hardware", "k80"], ["probe", "store", "--nodes", "1", "--device", "niagara-2.0"],
+    ["probe", "store", "--nodes", "4", "--device", "abacus"],
+    ["probe", "store", "--nodes", "4", "--device", "niagara2", "--bulk-load", "1.5"],
+    ["probe", "store", "--nodes", "4", "--device", "niagara2", "--locks", "3"],
     ["check", "x.json", "--baseline", "y", "--tolerance", "ttft=1%"],
   ]) func usage(_ arguments: [String]) throws {
     let result = try Command.run("tract-sim", arguments)

@@ -97,7 +97,9 @@ private let badWorkloads = [
     "pool without a chunk for each",
     workload(systems: #"[{"base": "tract", "cache_gib": 0.2}]"#), "prefill workers need one each"),
   BadFile("infinite", workload(rack: #"{"cxl": {"latency_ns": 1e400}}"#), "not valid JSON"),
-  BadFile("faults", workload(more: #", "faults": [{"kind": "crash"}]"#), "not supported"),
+  BadFile(
+    "unknown fault", workload(more: #", "faults": [{"kind": "crash"}]"#), "$.faults[0].kind",
+    "allowed are \"node_crash\""),
   BadFile(
     "absent trace", workload(traffic: #"{"kind": "trace", "file": "nowhere.jsonl"}"#),
     "nowhere.jsonl", "no such file"),

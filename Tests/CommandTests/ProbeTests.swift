@@ -36,6 +36,70 @@ private func number(_ text: String, _ path: String...) throws -> Double {
     #expect(fp8 < 0.7 * bf16 && fp8 > 0.4 * bf16)
   }
 
+  private func store(_ arguments: String...) throws -> String {
+    let result = try Command.run("tract-sim", ["probe", "store", "--format", "json"] + arguments)
+    #expect(result.status == 0, "\(result.error)")
+    return result.output
+  }
+
+  /// Twice the same, and another seed moves the samples but not what they mean.
+  @Test func storeRepeats() throws {
+    let first = try store("--nodes", "8", "--device", "niagara-2.0")
+    #expect(try first == store("--nodes", "8", "--device", "niagara-2.0"))
+    let other = try store("--nodes", "8", "--device", "niagara2", "--seed", "2")
+    #expect(other != first.replacing("niagara-2.0", with: "niagara2"))
+    for key in ["handover", "passage", "allocate", "claim", "lookup", "pin"] {
+      let ratio =
+        try number(first, "ours", key, "mean_us") / number(other, "ours", key, "mean_us")
+      // The blocks' hashes are other ones, and with them how far probes go.
+      #expect(abs(ratio - 1) < 0.15, "\(key)")
+      // Some take the same time each.
+      #expect(
+        try number(first, "ours", key, "p99_us") > 0.999 * number(first, "ours", key, "mean_us"))
+    }
+  }
+
+  /// Of a passage the store's waits are known: request and doorbell, half a poll and the scan until
+  /// it is seen, the boxes, the grant, half a poll and the look at it, release and doorbell.
+  @Test func storePassageAddsUp() throws {
+    let text = try store("--nodes", "2", "--device", "niagara-2.0")
+    let (line, poll, pipelined) = (0.640, 1.0, 0.0234)
+    let manager = (poll + line) / 2 + (line + pipelined) + (line + 16 * pipelined) + line
+    let node = 2 * line + (poll + line) / 2 + line + 2 * line
+    // Grant and node's first look overlap by at most a line each.
+    let expected = manager + node
+    #expect(abs(try number(text, "ours", "passage", "mean_us") / expected - 1) < 0.25)
+  }
+
+  /// Latency follows the loaded link; the paper's manager pays for nodes × locks, the store for nodes.
+  @Test func storeFollowsTheLoad() throws {
+    func handover(_ nodes: Int, _ load: String, _ manager: String, locks: Int = 19) throws -> Double
+    {
+      let text = try store(
+        "--nodes", "\(nodes)", "--device", "niagara-2.0", "--bulk-load", load, "--locks", "\(locks)"
+      )
+      return try number(text, manager, "handover", "mean_us")
+    }
+    #expect(try handover(8, "0.8", "ours") > 1.2 * handover(8, "0", "ours"))
+    #expect(try handover(8, "0.8", "paper") > 1.1 * handover(8, "0", "paper"))
+    #expect(try handover(32, "0", "ours") < 1.3 * handover(2, "0", "ours"))
+    // A whole scan more or less: 19 locks × 32 slots × 23.4 ns.
+    let scan = 19 * 32 * 0.0234
+    let paper = try handover(32, "0", "paper")
+    #expect(paper > 0.8 * scan && paper < 1.5 * scan)
+    #expect(try handover(32, "0", "paper", locks: 38) > 1.7 * paper)
+    #expect(abs(try handover(32, "0", "ours", locks: 38) / handover(32, "0", "ours") - 1) < 0.05)
+  }
+
+  @Test(arguments: ["ours", "paper", "both"]) func storeTable(manager: String) throws {
+    let result = try Command.sim(
+      "probe", "store", "--nodes", "4", "--device", "niagara-2.0", "--manager", manager)
+    #expect(result.output.contains("the store") == (manager != "paper"))
+    #expect(result.output.contains("paper-style manager") == (manager != "ours"))
+    #expect(result.output.contains("lock handover"))
+    #expect(result.output.contains("LookUp") == (manager != "paper"))
+  }
+
   /// Two flows share n3's port; one is alone before and after.
   @Test func fabric() throws {
     let scratch = try Scratch()

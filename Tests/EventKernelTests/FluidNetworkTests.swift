@@ -53,3 +53,33 @@ import Testing
   _ = network.nextCompletion
   #expect(network.recomputedFlows - before == 1)
 }
+
+/// A capacity that falls to nothing holds its flow up for just as long; a halved one halves it.
+@Test func capacitiesChange() {
+  var network = FluidNetwork()
+  let link = network.addResource(name: "link", bytesPerSecond: 100)
+  let flow = network.start(bytes: 100, path: [link], tag: 1, at: .zero)
+  network.setCapacity(of: link, to: 0, at: .zero + .seconds(0.5))
+  #expect(network.nextCompletion == nil)
+  #expect(network.rate(of: flow) == 0)
+  #expect(network.utilisation(of: link) == 1)
+  network.setCapacity(of: link, to: 50, at: .zero + .seconds(3.5))
+  #expect(network.nextCompletion == .zero + .seconds(4.5))
+  #expect(network.popCompletion(at: .zero + .seconds(4.5))?.tag == 1)
+  #expect(network.bytesMoved(over: link, at: .zero + .seconds(5)) == 100)
+  #expect(network.bytesOffered(by: link, at: .zero + .seconds(5)) == 125)
+  #expect(network.capacity(of: link) == 100)
+}
+
+/// A flow that starts while nothing passes waits; what a cancelled one moved is known.
+@Test func flowsWaitForCapacity() {
+  var network = FluidNetwork()
+  let link = network.addResource(name: "link", bytesPerSecond: 100)
+  network.setCapacity(of: link, to: 0, at: .zero)
+  let first = network.start(bytes: 100, path: [link], tag: 1, at: .zero)
+  _ = network.start(bytes: 100, path: [link], tag: 2, at: .zero)
+  #expect(network.nextCompletion == nil)
+  network.setCapacity(of: link, to: 100, at: .zero + .seconds(1))
+  #expect(network.cancel(first, at: .zero + .seconds(2)) == 50)
+  #expect(network.nextCompletion == .zero + .seconds(2.5))
+}

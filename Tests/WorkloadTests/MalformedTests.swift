@@ -32,7 +32,22 @@ private func decode(_ text: String, _ overrides: [String] = []) throws(WorkloadE
   ("traffic.arrivals.rate_rps=null", "expected a number"),
   ("traffic.arrivals.process=recorded", "only a trace"), ("stop.requests=1.5", "whole number"),
   ("stop.warmup_requests=10", "leaves none"), ("slo.ttft_ms=0", "above 0"),
-  ("faults=[1]", "not supported"), ("model=llama-3.1-405b", "cannot hold"),
+  ("faults=[1]", "$.faults[0]: expected an object"),
+  ("faults=[{\"kind\":\"flood\"}]", "allowed are \"node_crash\""),
+  ("faults=[{\"kind\":\"node_crash\",\"at_s\":1,\"worker\":2}]", "there is no worker 2"),
+  ("faults=[{\"kind\":\"node_crash\",\"at_s\":1}]", "$.faults[0].worker"),
+  ("faults=[{\"kind\":\"node_crash\",\"worker\":0}]", "$.faults[0].at_s: is missing"),
+  ("faults=[{\"kind\":\"node_crash\",\"at_s\":1,\"worker\":0,\"for_s\":1}]", "unknown key"),
+  ("faults=[{\"kind\":\"manager_pause\",\"at_s\":1}]", "$.faults[0].for_s: is missing"),
+  (
+    "faults=[{\"kind\":\"cxl_degradation\",\"at_s\":1,\"for_s\":1,\"latency_factor\":0.5}]",
+    "out of range"
+  ),
+  ("faults=[{\"kind\":\"link_down\",\"at_s\":1,\"for_s\":1,\"link\":\"nic\"}]", "of one worker"),
+  (
+    "faults=[{\"kind\":\"link_down\",\"at_s\":1,\"for_s\":1,\"link\":\"cxl\",\"worker\":0}]",
+    "all workers share"
+  ), ("model=llama-3.1-405b", "cannot hold"),
   ("colour=1", "unknown key"),
 ]) func refuses(override: String, fragment: String) {
   let error = #expect(throws: WorkloadError.self) { try decode(good, [override]) }

@@ -63,7 +63,15 @@ private struct Place: CustomTestStringConvertible, Sendable {
         overrides: ["traffic.arrivals={\"process\":\"\(process)\",\(rest)}"],
         form: ["process": process])
     }
-    return plain + systems + traffic + processes
+    let faults = [
+      ("node_crash", "\"worker\":0"), ("manager_pause", "\"for_s\":1"),
+      ("cxl_degradation", "\"for_s\":1"), ("link_down", "\"for_s\":1,\"link\":\"cxl\""),
+    ].map { kind, rest in
+      Place(
+        path: "faults.0",
+        overrides: ["faults=[{\"kind\":\"\(kind)\",\"at_s\":1,\(rest)}]"], form: ["kind": kind])
+    }
+    return plain + systems + traffic + processes + faults
   }
 
   /// The problems of the workload with `more` set, by path.
@@ -110,6 +118,10 @@ private struct Place: CustomTestStringConvertible, Sendable {
     "systems=[\"ucx\"]",
     "systems=[{\"base\":\"nixl\",\"cache_gib\":1}]", "traffic.kind=\"burst\"", "traffic={}",
     "traffic.arrivals={\"process\":\"recorded\"}", "colour=1", "rack.cxl.latncy_ns=1", "faults=[1]",
+    "faults=1", "faults=[{\"kind\":\"flood\",\"at_s\":1}]",
+    "faults=[{\"kind\":\"manager_pause\",\"at_s\":1}]",
+    "faults=[{\"kind\":\"node_crash\",\"at_s\":1}]",
+    "faults=[{\"kind\":\"link_down\",\"link\":\"usb\",\"at_s\":1,\"for_s\":1}]",
     "router=\"fastest\"", "stop.requests=1.5", "traffic.arrivals.rate_rps=0", "rack=\"h100-rack\"",
   ]) func bothRefuse(_ override: String) throws {
     let place = Place(path: "")

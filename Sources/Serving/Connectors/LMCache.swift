@@ -13,6 +13,8 @@ struct LMCacheConnector: Connector {
   private var hits: [[BlockHash]]
   /// Ends a request still waits for before its GPU blocks are free: the save and the send.
   private var holds: [UInt8]
+  /// Requests whose new blocks are on their way to DRAM.
+  private var isSaving: [Bool]
 
   init(core: inout ServingCore) {
     pull = RDMAPull(core: core)
@@ -21,6 +23,7 @@ struct LMCacheConnector: Connector {
     caches = core.prefillRouter.pool.map { _ in BlockCache(capacity: capacity) }
     hits = Array(repeating: [], count: core.requestCount)
     holds = Array(repeating: 0, count: core.requestCount)
+    isSaving = Array(repeating: false, count: core.requestCount)
   }
 
   mutating func prepare(_ request: Int, _ core: inout ServingCore) {
@@ -47,6 +50,7 @@ struct LMCacheConnector: Connector {
     let newBlocks = core.fullBlocks(request) - hits[request].count
     if newBlocks > 0 {
       holds[request] = 2
+      isSaving[request] = true
       if core.system.synchronousSave { core.holdSteps(of: worker) }
       core.startTransfer(
         .prefillSave, request: request,
@@ -67,6 +71,7 @@ struct LMCacheConnector: Connector {
       for hash in hits[request] { caches[worker].unpin(hash) }
       core.loaded(SequenceID(request: request, side: .prefill))
     case .prefillSave:
+      isSaving[request] = false
       // A full cache of pinned blocks refuses the rest: a future miss, not an error.
       for hash in core.fullBlockHashes(request) where !caches[worker].insert(hash) { break }
       if core.system.synchronousSave { core.resumeSteps(of: worker) }
@@ -80,6 +85,26 @@ struct LMCacheConnector: Connector {
     }
   }
 
+  mutating func nodeDown(_ worker: Int, _ core: inout ServingCore) {
+    pull.forget(worker)
+    guard caches.indices.contains(worker) else { return }
+    caches[worker] = BlockCache(capacity: caches[worker].capacity)
+  }
+
+  mutating func abort(_ request: Int, _ core: inout ServingCore) {
+    let worker = core.records[request].prefillWorker
+    if isSaving[request], core.system.synchronousSave, core.engines[worker].isUp {
+      core.resumeSteps(of: worker)
+    }
+    prefillLost(request, &core)
+  }
+
+  mutating func prefillLost(_ request: Int, _ core: inout ServingCore) {
+    isSaving[request] = false
+    hits[request] = []
+    holds[request] = 0
+  }
+
   private mutating func release(_ request: Int, _ core: inout ServingCore) {
     holds[request] -= 1
     if holds[request] == 0 { core.releasePrefill(request) }
@@ -91,7 +116,9 @@ struct LMCacheConnector: Connector {
       problems.append("lmcache: worker \(worker) ends with \(cache.pinned) pinned blocks")
     }
     let blockBytes = core.system.blockTokens * core.kvBytesPerToken
-    let saved = core.bytesByKind[TransferKind.prefillSave.rawValue]
+    let kind = TransferKind.prefillSave.rawValue
+    let saved =
+      core.bytesByKind[kind] - core.faults.lostBytes[kind] + core.faults.cutBytes[kind]
     let expected = core.records.reduce(0) { sum, record in
       guard record.prefillDone != nil else { return sum }
       let blocks = core.fullBlocks(record.id) - record.cachedTokens / core.system.blockTokens

@@ -11,6 +11,9 @@ struct RDMAPull {
     launchers = Array(repeating: FIFOServer(), count: core.engines.count)
   }
 
+  /// A worker's launcher is gone, with what was queued there.
+  mutating func forget(_ worker: Int) { launchers[worker] = FIFOServer() }
+
   /// Reads the whole prompt's KV: launch, latency, then descriptors at the engine's own rate.
   mutating func start(_ request: Int, _ core: inout ServingCore) {
     let record = core.records[request]
@@ -38,6 +41,8 @@ struct NIXLConnector: Connector {
   mutating func prefilled(_ request: Int, _ core: inout ServingCore) { core.handOver(request) }
 
   mutating func fetch(_ request: Int, _ core: inout ServingCore) { pull.start(request, &core) }
+
+  mutating func nodeDown(_ worker: Int, _ core: inout ServingCore) { pull.forget(worker) }
 
   mutating func transferEnded(_ transfer: Transfer, _ core: inout ServingCore) {
     let request = Int(transfer.request)

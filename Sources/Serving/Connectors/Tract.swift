@@ -42,8 +42,12 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
     var tokensRead = 0
     var wantsBlocks = false
     var isSaving = false
-    /// Milliseconds until space is asked for again.
+    /// Milliseconds until space is asked for again, and when that will be.
     var retryPause = 0
+    var retryTime: SimTime?
+    /// The prefill node's life: later ones know nothing of this request.
+    var prefillLife = 0
+    var deduplicatedTokens = 0
   }
 
   private struct Written {
@@ -95,6 +99,7 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
   // MARK: Prefill
 
   mutating func prepare(_ request: Int, _ core: inout ServingCore) {
+    states[request].prefillLife = store.lives[prefillNode(request, core)]
     let hashes = Policy.reuses ? core.cacheableHashes(request) : []
     guard !hashes.isEmpty else {
       core.prepared(request: request, cachedTokens: 0)
@@ -121,7 +126,7 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
     for block in states[request].hits..<all {
       let isShared = Policy.reuses && block < full
       let hash =
-        isShared ? hashes[block] : BlockHashing.privateHash(request: request, block: block)
+        isShared ? hashes[block] : privateHash(request, block, core)
       states[request].unreserved.append((block, hash))
     }
     states[request].unsettled = all - states[request].hits
@@ -132,13 +137,28 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
     core.handOver(request)
   }
 
+  private func privateHash(_ request: Int, _ block: Int, _ core: ServingCore) -> BlockHash {
+    BlockHashing.privateHash(
+      request: request, block: block, attempt: core.faults.attempts[request])
+  }
+
+  /// Whether the prefill node still is in the life in which it began the request.
+  private func hasPrefillNode(_ request: Int, _ core: ServingCore) -> Bool {
+    store.lives[prefillNode(request, core)] == states[request].prefillLife
+  }
+
   private mutating func reserve(_ request: Int, _ core: inout ServingCore) {
     store.start(
       .reserve(PutStart(states[request].unreserved.map(\.hash))), .reserve,
       node: prefillNode(request, core), request: request, &core)
   }
 
-  mutating func retry(_ request: Int, _ core: inout ServingCore) { reserve(request, &core) }
+  mutating func retry(_ request: Int, _ core: inout ServingCore) {
+    // Else an attempt asked that has come to nothing.
+    guard states[request].retryTime == core.now else { return }
+    states[request].retryTime = nil
+    reserve(request, &core)
+  }
 
   /// Sorts out what could be reserved; what could not is pinned, renamed or asked for again.
   private mutating func reserved(
@@ -153,7 +173,7 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
         states[request].retryPause = 0
         states[request].writeQueue.append(Written(block: item.block, reservation: reservation))
       case .exists: states[request].existing.append(item)
-      case .inFlight: rename(item.block, request)
+      case .inFlight: rename(item.block, request, core)
       case .noSpace, .timedOut:
         states[request].unreserved.append(item)
         waits = true
@@ -170,9 +190,8 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
     }
   }
 
-  private mutating func rename(_ block: Int, _ request: Int) {
-    states[request].unreserved.append(
-      (block, BlockHashing.privateHash(request: request, block: block)))
+  private mutating func rename(_ block: Int, _ request: Int, _ core: ServingCore) {
+    states[request].unreserved.append((block, privateHash(request, block, core)))
   }
 
   private mutating func reserveRest(
@@ -186,7 +205,9 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
       guard !core.abandonIfStalled(Self.stall) else { return }
       let pause = max(Self.retryPause.first, states[request].retryPause)
       states[request].retryPause = min(2 * pause, Self.retryPause.last)
-      core.queue.push(.retry(request: Int32(request)), at: core.now + .milliseconds(Double(pause)))
+      let time = core.now + .milliseconds(Double(pause))
+      states[request].retryTime = time
+      core.queue.push(.retry(request: Int32(request)), at: time)
     } else {
       reserve(request, &core)
     }
@@ -198,10 +219,12 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
     for (item, outcome) in zip(states[request].existing, outcomes) {
       if case .pinned(let pinned) = outcome {
         states[request].unsettled -= 1
-        deduplicatedTokens += tokens(ofBlock: item.block, request: request, core)
+        let tokens = tokens(ofBlock: item.block, request: request, core)
+        deduplicatedTokens += tokens
+        states[request].deduplicatedTokens += tokens
         states[request].readable.append(Readable(block: item.block, pinned: pinned))
       } else {
-        rename(item.block, request)
+        rename(item.block, request, core)
       }
     }
     states[request].existing = []
@@ -256,23 +279,31 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
     _ outcomes: [PinOutcome], _ request: Int, _ core: inout ServingCore
   ) {
     var batch: [Readable] = []
+    var isLost = false
     for (item, outcome) in zip(states[request].reading, outcomes) {
-      if case .pinned(let pinned) = outcome {
+      switch outcome {
+      case .pinned(let pinned):
         batch.append(item)
         states[request].decodePins.append(pinned)
-      } else {
+      case .absent where !hasPrefillNode(request, core):
+        // The pins of the dead do not keep a block.
+        isLost = true
+      case .notReady, .absent:
         // Only a full pin table can refuse a block that the prefill node has pinned.
         states[request].readable.append(item)
       }
     }
     states[request].reading = batch
+    guard !isLost else { return core.lose(request) }
     guard !batch.isEmpty else {
       readNext(request, &core)
       return
     }
-    store.start(
-      .unpin(Unpin(batch.map(\.pinned))), .prefillUnpin, node: prefillNode(request, core),
-      request: request, &core)
+    if hasPrefillNode(request, core) {
+      store.start(
+        .unpin(Unpin(batch.map(\.pinned))), .prefillUnpin, node: prefillNode(request, core),
+        request: request, &core)
+    }
     let tokens = batch.reduce(0) { $0 + self.tokens(ofBlock: $1.block, request: request, core) }
     core.startTransfer(
       .decodeLoad, request: request, bytes: tokens * core.kvBytesPerToken,
@@ -302,7 +333,7 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
     _ blocks: [PinnedBlock], _ request: Int, _ core: inout ServingCore
   ) {
     let hashes = blocks.map(\.hash).filter { BlockHashing.isPrivate($0) }
-    guard !hashes.isEmpty else { return }
+    guard !hashes.isEmpty, hasPrefillNode(request, core) else { return }
     store.start(
       .remove(Remove(hashes)), .remove, node: prefillNode(request, core), request: request, &core)
   }
@@ -328,8 +359,12 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
 
   mutating func storeStep(process: Int, _ core: inout ServingCore) {
     guard let ended = store.step(process, &core), let answer = ended.answer else { return }
-    store.note(ended, at: core.now)
+    store.note(ended, &core)
     let request = ended.request
+    guard ended.purpose != .cleanUp else { return }
+    guard ended.attempt == core.faults.attempts[request] else {
+      return giveBack(answer, ended.node, &core)
+    }
     switch (ended.purpose, answer) {
     case (.lookup, .pinned(let outcomes)):
       let pinned = outcomes.compactMap { outcome in
@@ -358,11 +393,93 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
     }
   }
 
-  mutating func lockManagerStep(_ core: inout ServingCore) { store.stepManager(&core) }
+  mutating func lockManagerStep(seat: Int, version: UInt32, _ core: inout ServingCore) {
+    store.stepManager(seat, version: version, &core)
+  }
+
+  // MARK: Faults
+
+  mutating func tick(node: Int, life: Int, _ core: inout ServingCore) {
+    store.tick(node, life: life, &core)
+  }
+
+  mutating func pauseManager(until end: SimTime, _ core: inout ServingCore) {
+    store.pauseManager(until: end)
+  }
+
+  mutating func nodeDown(_ worker: Int, _ core: inout ServingCore) {
+    store.nodeDown(core.engines[worker].host, &core)
+    reserving[worker] = RequestLine()
+  }
+
+  mutating func nodeUp(_ worker: Int, _ core: inout ServingCore) {
+    store.nodeUp(core.engines[worker].host, &core)
+  }
+
+  /// Pins and reservations on living nodes are given back; private blocks that are published
+  /// already are left to eviction. Operations under way give back what they get when they end.
+  mutating func abort(_ request: Int, _ core: inout ServingCore) {
+    let record = core.records[request]
+    guard record.prefillWorker >= 0 else { return }
+    if core.engines[record.prefillWorker].isUp, hasPrefillNode(request, core) {
+      abortPrefill(request, &core)
+    }
+    let state = states[request]
+    if record.decodeWorker >= 0, core.engines[record.decodeWorker].isUp {
+      cleanUp(
+        .unpin(Unpin(state.decodePins)), state.decodePins.count, decodeNode(request, core), &core)
+    }
+    deduplicatedTokens -= state.deduplicatedTokens
+    states[request] = State()
+  }
+
+  private mutating func abortPrefill(_ request: Int, _ core: inout ServingCore) {
+    let state = states[request]
+    let node = prefillNode(request, core)
+    if state.isSaving, core.system.synchronousSave {
+      core.resumeSteps(of: core.records[request].prefillWorker)
+    }
+    // Decode's pins have replaced the prefill node's on what it reads now.
+    let read = state.decodePins.isEmpty ? state.reading : []
+    let pins = (state.readable + read).map(\.pinned)
+    cleanUp(.unpin(Unpin(pins)), pins.count, node, &core)
+    let reserved = (state.writeQueue + state.writing).map(\.reservation)
+    cleanUp(.revoke(PutRevoke(reserved)), reserved.count, node, &core)
+    if let next = reserving[node].drop(request) { reserve(next, &core) }
+  }
+
+  private mutating func cleanUp(
+    _ operation: StoreProcess.Operation, _ count: Int, _ node: Int, _ core: inout ServingCore
+  ) {
+    guard count > 0 else { return }
+    store.start(operation, .cleanUp, node: node, request: -1, &core)
+  }
+
+  /// Gives back what an operation got for an attempt that has come to nothing meanwhile.
+  private mutating func giveBack(
+    _ answer: StoreProcess.Answer, _ node: Int, _ core: inout ServingCore
+  ) {
+    switch answer {
+    case .pinned(let outcomes):
+      let pins = outcomes.compactMap { outcome in
+        if case .pinned(let block) = outcome { block } else { nil }
+      }
+      cleanUp(.unpin(Unpin(pins)), pins.count, node, &core)
+    case .published(let pins): cleanUp(.unpin(Unpin(pins)), pins.count, node, &core)
+    case .reserved(let outcomes):
+      let reserved = outcomes.compactMap { outcome in
+        if case .reserved(let reservation) = outcome { reservation } else { nil }
+      }
+      cleanUp(.revoke(PutRevoke(reserved)), reserved.count, node, &core)
+    case .done: break
+    case .joined, .ticked, .recovered: preconditionFailure("the store's own affair")
+    }
+  }
 
   mutating func close(_ core: inout ServingCore) -> (StoreUse?, [String]) {
     var (use, problems) = store.close()
-    let written = core.bytesByKind[TransferKind.prefillSave.rawValue] / core.kvBytesPerToken
+    let kind = TransferKind.prefillSave.rawValue
+    let written = (core.bytesByKind[kind] - core.faults.lostBytes[kind]) / core.kvBytesPerToken
     let completed = core.records.filter { $0.outcome == .completed }
     let expected = completed.reduce(0) { $0 + $1.inputTokens - $1.cachedTokens }
     if completed.count == core.requestCount, written + deduplicatedTokens != expected {
@@ -383,6 +500,14 @@ private struct RequestLine {
   mutating func join(_ request: Int) -> Bool {
     requests.append(request)
     return requests.count - head == 1
+  }
+
+  /// Leaves from anywhere; who is first now, if that is somebody else than before.
+  mutating func drop(_ request: Int) -> Int? {
+    guard let place = requests[head...].firstIndex(of: request) else { return nil }
+    if place == head { return leave(request) }
+    requests.remove(at: place)
+    return nil
   }
 
   /// The first leaves; who is first now.
