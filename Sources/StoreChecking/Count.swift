@@ -21,6 +21,9 @@ public struct Count: TractStore.Operation {
     lock = LockSet(locks)
   }
 
+  /// The counters as they were read under the locks, until they are written.
+  var valuesRead: [UInt64]? { if case .write(let values) = state { values } else { nil } }
+
   /// Whether the locks were had.
   public mutating func step<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient

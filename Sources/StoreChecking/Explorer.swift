@@ -28,6 +28,8 @@ struct World: Hashable {
   /// Nodes whose process has died, and of those the ones that are fenced.
   var dead: Set<Int> = []
   var fenced: Set<Int> = []
+  /// Passages through each lock so far.
+  var counts: [UInt16: UInt64] = [:]
   /// Managers that have begun.
   var started: [Bool]
 
@@ -287,7 +289,7 @@ public final class Explorer {
       load(state)
       guard explored.move(number) != nil else { continue }
       world.memory = explored.state
-      let move = Int32(actors + scenario.faultCount) << 20 | Int32(number)
+        let move = Int32(actors + scenario.faultCount) << 20 | Int32(number)
       guard visit(world, move, broken) else { return false }
     }
     return true
@@ -365,7 +367,15 @@ public final class Explorer {
     switch world.processes[index].operation! {
     case .count(var operation):
       let step = operation.step(&memory, &world.clients[node])
-      finish(index, step, .count(operation)) { _ in }
+      // What is read under a lock is what was written under it last.
+      if let values = operation.valuesRead {
+        for (lock, value) in zip(operation.locks, values) where value != world.counts[lock] ?? 0 {
+          broken = "node \(node) reads \(value) under lock \(lock), not \(world.counts[lock] ?? 0)"
+        }
+      }
+      finish(index, step, .count(operation)) { isDone in
+        if isDone { for lock in operation.locks { world.counts[lock, default: 0] += 1 } }
+      }
     case .put(var operation, let number):
       let step = operation.step(&memory, &world.clients[node])
       finish(index, step, .put(operation, number)) { outcomes in

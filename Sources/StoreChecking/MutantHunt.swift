@@ -48,7 +48,6 @@ extension Mistake {
     case .mutant(.believesTornLines): .named("lock-by-flush")
     case .mutant(.acceptsAnySequence), .mutant(.grantsPartOfASet): .named("lock-sets")
     case .mutant(.forgetsWithdrawal): .named("withdrawal")
-    case .sabotage(.trustsPostedWrites): .named("lock-posted")
     case .sabotage(.pollsFromCache), .sabotage(.readsWithoutFlush): .named("lock-with-copies")
     case .sabotage(.scansPinsFromCache), .sabotage(.readsIndexFromCache):
       .named("pins-with-copies")
