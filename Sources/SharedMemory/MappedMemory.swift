@@ -220,6 +220,14 @@ public struct MappedMemory: ~Copyable, SharedMemory {
     cl_load64(pointer(address, 8))
   }
 
+  /// At once: code that knows the memory by its protocol only would pay for eight calls.
+  public mutating func loadLine(_ line: Address) -> Line64 {
+    let start = pointer(line.line, 64)
+    return Line64(
+      cl_load64(start), cl_load64(start + 8), cl_load64(start + 16), cl_load64(start + 24),
+      cl_load64(start + 32), cl_load64(start + 40), cl_load64(start + 48), cl_load64(start + 56))
+  }
+
   @inlinable public mutating func store(_ value: UInt64, to address: Address) {
     assert(isWritable)
     cl_store64(pointer(address, 8), value)

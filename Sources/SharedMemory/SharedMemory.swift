@@ -87,6 +87,12 @@ extension SharedMemory where Self: ~Copyable {
     fence()
   }
 
+  /// The same for `count` lines that lie one after the other.
+  @inlinable public mutating func invalidate(from first: Address, count: Int) {
+    for index in 0..<UInt64(count) { flush(first + index * Line64.bytes) }
+    fence()
+  }
+
   @inlinable mutating func putLine(_ line: Line64, at address: Address) {
     if capabilities.lineStore {
       storeLine(line, at: address)

@@ -355,7 +355,7 @@ public struct LockManager: Hashable {
 
   /// The nodes whose doorbell has rung since the last look.
   private mutating func scan<M: SharedMemory & ~Copyable>(_ memory: inout M) -> [Int] {
-    memory.invalidate((0..<geometry.nodes).map { geometry.doorbell(node: $0) })
+    memory.invalidate(from: geometry.doorbell(node: 0), count: geometry.nodes)
     var changed: [Int] = []
     for node in 0..<geometry.nodes {
       let line = memory.loadLine(geometry.doorbell(node: node))
@@ -369,14 +369,14 @@ public struct LockManager: Hashable {
   /// Reads the request lines of nodes that live, or have left with their last release unread. The
   /// dead may have rung just before they died: what they wanted is void.
   private mutating func read<M: SharedMemory & ~Copyable>(_ nodes: [Int], _ memory: inout M) {
-    let boxes = 0..<geometry.requestBoxes
     for node in nodes {
+      memory.flush(geometry.node(node))
       memory.invalidate(
-        [geometry.node(node)] + boxes.map { geometry.request(node: node, box: $0) })
+        from: geometry.request(node: node, box: 0), count: geometry.requestBoxes)
       let status = NodeStatus(memory.loadLine(geometry.node(node)))
       let hasLeft = status.state == .vacant && mutant != .forgetsTheLeft
       guard hasLeft || lives(status, node) else { continue }
-      for box in boxes {
+      for box in 0..<geometry.requestBoxes {
         let line = memory.loadLine(geometry.request(node: node, box: box))
         if let request = LockRequest(line, in: geometry, mutant: mutant) {
           table.take(request, node: node, box: box)

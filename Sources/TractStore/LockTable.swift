@@ -76,7 +76,13 @@ struct LockTable: Hashable {
   /// nobody who waits longer. A set is granted whole or not at all.
   /// - Complexity: O(waiting sets × locks in a set).
   mutating func grants(ignoringAllButFirst: Bool = false) -> [Grant] {
-    guard !queue.isEmpty else { return [] }
+    guard let first = queue.first else { return [] }
+    // Mostly there is one, and nothing to weigh.
+    if queue.count == 1, !first.locks.contains(where: { holders[Int($0)] > 0 }) {
+      queue.removeAll(keepingCapacity: true)
+      hold(first.locks, first.grant.node * boxesPerNode + first.grant.box)
+      return [first.grant]
+    }
     var isWanted = holders.map { $0 > 0 }
     var granted: [Grant] = []
     var kept: [Waiting] = []

@@ -202,7 +202,7 @@ struct Recovered: Hashable {
 extension PoolGeometry {
   /// All managers' lines.
   func readSeats<M: SharedMemory & ~Copyable>(_ memory: inout M) -> [SeatStatus] {
-    memory.invalidate((0..<seats).map { seat($0) })
+    memory.invalidate(from: seat(0), count: seats)
     return (0..<seats).map { SeatStatus(memory.loadLine(seat($0))) }
   }
 
@@ -218,12 +218,12 @@ extension PoolGeometry {
   }
 
   func readNodes<M: SharedMemory & ~Copyable>(_ memory: inout M) -> [NodeStatus] {
-    memory.invalidate((0..<nodes).map { node($0) })
+    memory.invalidate(from: node(0), count: nodes)
     return (0..<nodes).map { NodeStatus(memory.loadLine(node($0))) }
   }
 
   func readRecovered<M: SharedMemory & ~Copyable>(_ memory: inout M) -> [Recovered] {
-    memory.invalidate((0..<nodes).map { recovered(node: $0) })
+    memory.invalidate(from: recovered(node: 0), count: nodes)
     return (0..<nodes).map { Recovered(memory.loadLine(recovered(node: $0))) }
   }
 }
