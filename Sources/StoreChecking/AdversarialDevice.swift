@@ -345,6 +345,13 @@ public final class AdversarialDevice {
     }
   }
 
+  /// Whether something that the host has written into a line may still arrive.
+  func isUnderWay(_ host: Int, _ index: Int) -> Bool {
+    hosts[host].stores.contains { $0.index == index }
+      || hosts[host].posts.contains { $0.index == index }
+      || find(host, index).map { hosts[host].modified[$0] } ?? false
+  }
+
   // MARK: Traps
 
   /// I1: whoever writes a line must be its writer now.

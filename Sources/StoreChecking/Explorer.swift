@@ -289,7 +289,7 @@ public final class Explorer {
       load(state)
       guard explored.move(number) != nil else { continue }
       world.memory = explored.state
-        let move = Int32(actors + scenario.faultCount) << 20 | Int32(number)
+      let move = Int32(actors + scenario.faultCount) << 20 | Int32(number)
       guard visit(world, move, broken) else { return false }
     }
     return true

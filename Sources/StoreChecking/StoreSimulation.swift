@@ -50,6 +50,8 @@ public final class StoreSimulation {
   /// Proven pins of living nodes by hash, since when.
   private var guarded: [BlockHash: [UInt64: UInt64]] = [:]
   private var pinNumber: UInt64 = 0
+  /// What dead members had published, by chunk: nobody may lose it, until somebody else owns it.
+  private var estates: [(member: Member, chunk: Int, blocks: [Int: PinnedBlock])] = []
   /// Root values known to be set, by node.
   private var rootValues: [UInt64]
   private var crashArmed = false
@@ -232,6 +234,7 @@ public final class StoreSimulation {
     }
     settleReached()
     checkLocks()
+    checkEstates()
   }
 
   /// Other hosts go on in the middle of a step: mostly for a few steps, sometimes for so long that
@@ -382,12 +385,13 @@ public final class StoreSimulation {
       seats[seat].manager!.fenced(suspect, .none)
       return
     }
-    let isItsLife = nodes[node].member == suspect.member
+    // In the middle of a step it may have taken the next number already.
+    let isItsLife = nodes[node].member.incarnation <= suspect.member.incarnation
     if isItsLife, sabotage != .fencesWithoutStopping {
       if case .down = nodes[node].mode {} else { kill(node, host: false) }
     }
     // Another life may have begun meanwhile; the fence of this one is in the pool then.
-    guard isItsLife || nodes[node].member.incarnation <= suspect.member.incarnation else {
+    guard isItsLife else {
       seats[seat].manager!.fenced(suspect, .silenced)
       return
     }
@@ -797,6 +801,12 @@ public final class StoreSimulation {
 
   /// The node's process is gone, with all that it knew.
   private func bury(_ node: Int) {
+    let member = nodes[node].member
+    for (chunk, blocks) in geometry.estate(of: member, in: device.lines) {
+      // What the dead had begun to change may still arrive.
+      let settled = blocks.filter { !device.isUnderWay(node, geometry.entryIndex($0.key)) }
+      estates.append((member, chunk, settled))
+    }
     nodes[node].mode = .down
     nodes[node].returnsAt = now + faults.next() % (2 * Self.lease)
     nodes[node].pausedUntil = 0
@@ -857,7 +867,18 @@ public final class StoreSimulation {
 
   // MARK: What must hold
 
-  private var heldBefore: [Int] = []
+  /// When a dead member's chunk is given up, all that was published in it is READY.
+  private func checkEstates() {
+    guard !estates.isEmpty, options.poison == 0 else { return }
+    estates.removeAll { estate in
+      if geometry.isOwned(estate.chunk, by: estate.member, in: device.lines) { return false }
+      for (slot, block) in estate.blocks
+      where !geometry.isReady(block, device.lines[geometry.entryIndex(slot)]) {
+        fail("\(estate.member) has died, and with it the READY block \(block.block)")
+      }
+      return true
+    }
+  }
 
   /// I3: nobody holds a lock that another holds. The dead and fenced hold nothing.
   private func checkLocks() {

@@ -55,7 +55,7 @@ public struct LockManager: Hashable {
   public let seat: Int
   /// Interval between two scans that find nothing.
   public let pollNanoseconds: UInt64
-  /// Silence after which a node or a colleague is suspected.
+  /// The longest that a death keeps others waiting before the dead are stopped.
   public let leaseNanoseconds: UInt64
   /// How long DMA of a stopped member may still arrive (assumed; a GPU's copy engine moves the
   /// largest block in milliseconds).
@@ -115,6 +115,10 @@ public struct LockManager: Hashable {
 
   /// Interval between two looks at everybody's heartbeats; nodes should beat as often.
   public var dutyNanoseconds: UInt64 { leaseNanoseconds / 8 }
+
+  /// Silence that makes a suspect. A death is noticed up to a duty after this, and the last sign of
+  /// life was up to a duty before the death: in all, a lease.
+  private var patience: UInt64 { leaseNanoseconds - 2 * dutyNanoseconds }
 
   /// Whether this manager grants locks, as far as it knows.
   public var isRuling: Bool { isActive }
@@ -207,7 +211,7 @@ public struct LockManager: Hashable {
       [ruler.epoch, ruler.heartbeat, ruler.state.rawValue], after: sinceDuty,
       lease: leaseNanoseconds)
     sinceDuty = 0
-    guard ruler.state == .vacant || colleague.silence >= leaseNanoseconds else {
+    guard ruler.state == .vacant || colleague.silence >= patience else {
       return .wait(nanoseconds: dutyNanoseconds)
     }
     colleague = Watch()
@@ -327,7 +331,7 @@ public struct LockManager: Hashable {
       watches[node].look(
         [status.heartbeat, UInt64(status.incarnation), status.state.rawValue, status.epoch],
         after: sinceDuty, lease: leaseNanoseconds)
-      if watches[node].silence >= leaseNanoseconds, suspect == nil {
+      if watches[node].silence >= patience, suspect == nil {
         suspect = Suspect(
           member: Member(node: node, incarnation: status.incarnation), process: status.process,
           isCertain: status.isWhole)

@@ -83,6 +83,9 @@ public enum Mutant: String, CaseIterable, Hashable, Sendable {
   case leavesTornLines
   /// Who dies during a recovery counts as recovered by it. (Was so once.)
   case recordsLateDeaths
+  /// A recovery passes over chunks that an earlier one had put into quarantine before it died. (Was
+  /// so once.)
+  case passesOverQuarantined
   /// The last release of a node that has left is not read. (Was so once.)
   case forgetsTheLeft
 }

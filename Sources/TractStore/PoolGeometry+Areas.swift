@@ -78,6 +78,39 @@ extension PoolGeometry {
   /// A line of the object store that checkers use as a counter under a lock.
   package func counter(_ lock: UInt16) -> Address { root(Int(lock), side: 0) }
 
+  /// What a member owns: the published blocks in its chunks, by chunk and index line.
+  package func estate(
+    of member: Member, in lines: UnsafeMutableBufferPointer<Line64>
+  ) -> [Int: [Int: PinnedBlock]] {
+    var estate: [Int: [Int: PinnedBlock]] = [:]
+    for chunk in 0..<chunks where isOwned(chunk, by: member, in: lines) { estate[chunk] = [:] }
+    guard !estate.isEmpty else { return [:] }
+    for slot in 0..<entries {
+      guard let entry = IndexEntry(lines[entryIndex(slot)], in: self),
+        entry.state == .ready || entry.state == .evicting
+      else { continue }
+      estate[entry.block / blocksPerChunk]?[slot] = PinnedBlock(
+        hash: entry.hash, block: entry.block, generation: entry.generation, slot: slot)
+    }
+    return estate
+  }
+
+  /// Whether a chunk belongs to a member, or is in quarantine after it.
+  package func isOwned(
+    _ chunk: Int, by member: Member, in lines: UnsafeMutableBufferPointer<Line64>
+  ) -> Bool {
+    let line = lines[Int(chunkLine(chunk).offset / Line64.bytes)]
+    guard let entry = ChunkEntry(line) else { return false }
+    return entry.owner == member && (entry.state == .owned || entry.state == .quarantined)
+  }
+
+  /// Whether an index line says that a block is READY.
+  package func isReady(_ block: PinnedBlock, _ line: Line64) -> Bool {
+    guard let entry = IndexEntry(line, in: self), entry.state == .ready else { return false }
+    return entry.hash == block.hash && entry.generation == block.generation
+      && entry.block == block.block
+  }
+
   /// Whether a hash is in more than one index line.
   package func hasDuplicates(_ lines: [Line64]) -> Bool {
     var seen: Set<BlockHash> = []

@@ -179,11 +179,12 @@ public struct Recover: Operation {
     from first: Int, _ memory: inout M, _ client: StoreClient
   ) -> Int {
     eachChunk(from: first, &memory, client.geometry) { recovery, chunk, line in
-      guard var entry = ChunkEntry(line), entry.state == .owned, recovery.isDead(entry.owner) else {
-        return nil
-      }
+      guard var entry = ChunkEntry(line), recovery.isDead(entry.owner) else { return nil }
+      // Also if an earlier recovery came as far as this, and died.
+      let isQuarantined = entry.state == .quarantined && client.mutant != .passesOverQuarantined
+      guard entry.state == .owned || isQuarantined else { return nil }
       recovery.deadChunks.insert(chunk)
-      guard recovery.reservedIn.contains(chunk),
+      guard entry.state == .owned, recovery.reservedIn.contains(chunk),
         recovery.fences[entry.owner.node].fencing < .silenced, client.mutant != .skipsQuarantine
       else { return nil }
       entry.state = .quarantined
