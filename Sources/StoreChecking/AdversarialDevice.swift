@@ -300,7 +300,7 @@ public final class AdversarialDevice {
       hosts[host].modified[slot] = false
     }
     note(host, index, line)
-    if sabotage == .storesWithoutFlush {
+    if sabotage == .storesWithoutFlush || sabotage == .leavesPinsInCache && areas[index] == .pins {
       let slot = fill(host, index)
       hosts[host].copies[slot] = line
       hosts[host].modified[slot] = true
@@ -341,6 +341,7 @@ public final class AdversarialDevice {
     case .readsIndexFromCache: return areas[index] == .entries && !isModified
     case .pollsFromCache: return areas[index] == .grants && !isModified
     case .storesWithoutFlush: return isModified
+    case .leavesPinsInCache: return isModified && areas[index] == .pins
     default: return false
     }
   }

@@ -199,6 +199,7 @@ final class ModelDevice {
     case .readsIndexFromCache: !copy.isModified && geometry.area(of: address) == .entries
     case .pollsFromCache: !copy.isModified && geometry.area(of: address) == .grants
     case .storesWithoutFlush: copy.isModified
+    case .leavesPinsInCache: copy.isModified && geometry.area(of: address) == .pins
     default: false
     }
   }
@@ -206,7 +207,10 @@ final class ModelDevice {
   func storeLine(_ host: Int, _ line: Line64, _ address: Address) {
     let index = UInt16(address.offset >> 6)
     if let found = place(host, index) { state.caches[host].remove(at: found) }
-    if sabotage == .storesWithoutFlush {
+    let stays =
+      sabotage == .storesWithoutFlush
+      || sabotage == .leavesPinsInCache && geometry.area(of: address) == .pins
+    if stays {
       _ = insert(
         host, ModelState.Copy(index: index, line: book.number(line), isModified: true))
       return

@@ -38,7 +38,8 @@ extension Mistake {
       .mutant(.acknowledgesHeldAsIdle), .mutant(.activatesWithoutAcknowledgement):
       .named("fail-over")
     case .mutant(.joinsUnannounced): .named("fail-over-join")
-    case .mutant(.validatesBeforePinning), .mutant(.skipsValidation), .mutant(.evictsUnmarked),
+    case .sabotage(.leavesPinsInCache), .mutant(.validatesBeforePinning), .mutant(.skipsValidation),
+      .mutant(.evictsUnmarked),
       .mutant(.scansBeforeMarking), .mutant(.evictsPinned):
       .named("pins")
     case .mutant(.dropsEvicting): .named("eviction-recovery")

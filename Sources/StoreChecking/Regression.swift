@@ -17,6 +17,13 @@ public struct Regression: Hashable, Sendable, CustomStringConvertible {
       mistake: "recordsLateDeaths", seed: 4,
       options: "nodes=2,tasks=1,blocks=2,chunk=1,shards=3,window=4,boxes=16,hashes=10,"
         + "deliveries=272,pauses=124,managerpauses=20,crash=evictionMarked:pause"),
+    // A recovery passed over chunks that one before it had put into quarantine.
+    Regression(
+      mistake: "passesOverQuarantined", seed: 1003,
+      options: "nodes=2,tasks=1,blocks=8,chunk=2,shards=1,window=16,boxes=16,hashes=20,steps=843,"
+        + "prefetches=236,early=206,deliveries=137,preemptions=101,patience=45,posted=true,"
+        + "linestore=false,kills=90,pauses=66,managerkills=66,managerpauses=48,fencingfails=true,"
+        + "crash=joinAnnounced:killHost"),
     Regression(
       mistake: "skipsQuarantine", seed: 11,
       options: "nodes=2,tasks=1,blocks=10,chunk=2,shards=1,window=8,boxes=4,hashes=17,steps=855,"

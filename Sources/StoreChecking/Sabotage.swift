@@ -11,7 +11,9 @@ public enum Sabotage: String, CaseIterable, Hashable, Sendable {
   case readsIndexFromCache
   /// Grants are read from the cache.
   case pollsFromCache
-  /// Stores stay in the cache, to be written back some time.
+  /// Pins stay in the cache, to be written back some time.
+  case leavesPinsInCache
+  /// All stores do.
   case storesWithoutFlush
   /// Fences are left out, so that line stores and flushes happen at any later time.
   case omitsFences

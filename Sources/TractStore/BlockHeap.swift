@@ -69,12 +69,15 @@ struct BlockHeap: Hashable {
 
   /// A free block with a generation it never had before (invariant I7). The lower half counts the
   /// uses since the chunk was claimed: 2³² of them last longer than any rack.
-  mutating func take(keepingGeneration: Bool = false) -> (block: Int, generation: UInt64)? {
+  mutating func take(_ mutant: Mutant? = nil) -> (block: Int, generation: UInt64)? {
     // A damaged entry may have left a block its last generation: it is not used again.
     var last = free.popLast()
     while let block = last, blocks[Int(block)].generation == .max { last = free.popLast() }
     guard let block = last else { return nil }
-    if !keepingGeneration || blocks[Int(block)].generation & 0xFFFF_FFFF == 0 {
+    let uses = blocks[Int(block)].generation & 0xFFFF_FFFF
+    if mutant == .wrapsGenerations, uses == 4 {
+      blocks[Int(block)].generation -= 3
+    } else if mutant != .keepsGeneration || uses == 0 {
       blocks[Int(block)].generation += 1
     }
     takenCount += 1

@@ -62,6 +62,10 @@ public enum Mutant: String, CaseIterable, Hashable, Sendable {
   case comparesHalfTheHash
   /// A block that is used again keeps its generation.
   case keepsGeneration
+  /// Generations begin again after four uses.
+  case wrapsGenerations
+  /// A line that cannot be read is taken for an empty one.
+  case takesUnreadableForEmpty
   /// Torn lines are believed.
   case believesTornLines
   // Chunks and recovery

@@ -104,6 +104,10 @@ struct Probe: Hashable {
     let believed =
       mutant == .believesTornLines ? IndexEntry(unsealed: line, in: geometry) : nil
     guard let entry = IndexEntry(line, in: geometry) ?? believed else {
+      if mutant == .takesUnreadableForEmpty {
+        conclude(item.index, .absent(vacant: item.vacant >= 0 ? item.vacant : slot))
+        return nil
+      }
       // Passing a torn line over could put a hash into the index twice.
       item.tornReads += 1
       if item.tornReads < Self.tornReadLimit { return item }

@@ -127,9 +127,9 @@ public struct PutStart: Operation {
 
   /// Sets blocks aside for all hashes, or for as many as can be had.
   private mutating func findSpace(_ client: inout StoreClient) {
-    let keeps = client.mutant == .keepsGeneration
+    let mutant = client.mutant
     while supply.count < hashes.count,
-      let (block, generation) = client.heap.take(keepingGeneration: keeps)
+      let (block, generation) = client.heap.take(mutant)
     {
       supply.append(Supply(block: block, generation: generation))
     }

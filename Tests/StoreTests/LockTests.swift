@@ -201,6 +201,26 @@ private struct Count: Operation {
     #expect(!isHeldAtOnce, "an old grant answers no new request")
   }
 
+  /// From the death of a node, at any moment between two beats, to the order to stop it.
+  @Test(arguments: 0..<12) func aDeathCostsAtMostALease(afterBeat: Int) throws {
+    var cluster = try Cluster()
+    let moment = cluster.manager.leaseNanoseconds / 96
+    let death = 120 + afterBeat
+    for time in 0..<400 {
+      if time % 12 == 0 {
+        cluster.run(Tick(), node: 0)
+        if time <= death { cluster.run(Tick(), node: 1) }
+      }
+      var step = cluster.manager.step(&cluster.managerMemory, elapsed: moment)
+      while step == .sync { step = cluster.manager.step(&cluster.managerMemory) }
+      guard case .fence(let suspect) = step else { continue }
+      #expect(suspect.member.node == 1)
+      #expect(time > death && time - death <= 96, "\(time - death) of 96 parts of a lease")
+      return
+    }
+    Issue.record("nobody noticed")
+  }
+
   @Test func aNodeCannotJoinBesideItsLivingSelf() throws {
     var cluster = try Cluster()
     var twin = StoreClient(cluster.geometry, node: 1, pollNanoseconds: 100)
