@@ -42,6 +42,7 @@ extension Mistake {
       .mutant(.evictsUnmarked),
       .mutant(.scansBeforeMarking), .mutant(.evictsPinned):
       .named("pins")
+    case .mutant(.validatesWithoutGeneration): .named("pins-of-the-past")
     case .mutant(.dropsEvicting): .named("eviction-recovery")
     case .mutant(.emptiesRunsAtOnce): .named("eviction-of-a-run")
     case .mutant(.forgetsTheLeft): .named("leaving")

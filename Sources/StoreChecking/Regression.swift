@@ -14,9 +14,9 @@ public struct Regression: Hashable, Sendable, CustomStringConvertible {
   public static let all: [Regression] = [
     // Recovery counted those as recovered who died while it was under way.
     Regression(
-      mistake: "recordsLateDeaths", seed: 4,
-      options: "nodes=2,tasks=1,blocks=2,chunk=1,shards=3,window=4,boxes=16,hashes=10,"
-        + "deliveries=272,pauses=124,managerpauses=20,crash=evictionMarked:pause"),
+      mistake: "recordsLateDeaths", seed: 19,
+      options: "nodes=3,tasks=1,blocks=1,chunk=1,shards=1,window=16,boxes=16,"
+        + "hashes=1,steps=632,deliveries=68,pauses=186"),
     // A recovery passed over chunks that one before it had put into quarantine.
     Regression(
       mistake: "passesOverQuarantined", seed: 1003,
@@ -25,9 +25,9 @@ public struct Regression: Hashable, Sendable, CustomStringConvertible {
         + "linestore=false,kills=90,pauses=66,managerkills=66,managerpauses=48,fencingfails=true,"
         + "crash=joinAnnounced:killHost"),
     Regression(
-      mistake: "skipsQuarantine", seed: 11,
-      options: "nodes=2,tasks=1,blocks=10,chunk=2,shards=1,window=8,boxes=4,hashes=17,steps=855,"
-        + "deliveries=128,posted=true,kills=117"),
+      mistake: "skipsQuarantine", seed: 6,
+      options: "nodes=3,tasks=1,blocks=2,chunk=1,boxes=16,hashes=7,steps=831,"
+        + "deliveries=28,ddio=true,kills=109,crash=lockRequested:killHost"),
     Regression(
       mistake: "leavesTornLines", seed: 1,
       options: "nodes=2,tasks=1,blocks=7,chunk=1,shards=1,window=4,boxes=4,hashes=14,steps=474,"
@@ -41,8 +41,10 @@ public struct Regression: Hashable, Sendable, CustomStringConvertible {
       options: "nodes=2,tasks=1,blocks=1,chunk=1,shards=7,window=8,boxes=16,hashes=4,steps=1459,"
         + "deliveries=363,pauses=62,fencingfails=true,crash=lockRequested:killProcess"),
     Regression(
-      mistake: "acceptsAnyEpoch", seed: 3,
-      options: "nodes=4,tasks=1,blocks=6,chunk=2,shards=1,window=8,boxes=4,hashes=9,steps=474,"
-        + "deliveries=109,preemptions=130,crash=pinProven:killHost"),
+      mistake: "acceptsAnyEpoch", seed: 186,
+      options: "nodes=4,blocks=9,chunk=3,shards=1,window=16,boxes=2,hashes=7,"
+        + "evictions=325,prefetches=284,deliveries=212,preemptions=105,"
+        + "posted=true,linestore=false,pauses=40,managerkills=60,"
+        + "crash=chunksQuarantined:killProcess"),
   ]
 }

@@ -64,7 +64,8 @@ public struct Scenario: Sendable {
   public static var all: [Scenario] {
     [
       lock, lockByFlush, lockPosted, lockWithCopies, withdrawal, lockSets, failOver, failOverJoin,
-      pins, pinsPosted, pinsWithCopies, publication, evictionRecovery, evictionOfARun,
+      pins, pinsOfThePast, pinsPosted, pinsWithCopies, publication, evictionRecovery,
+      evictionOfARun,
       reservationRecovery, leaving,
     ]
   }
@@ -184,6 +185,23 @@ public struct Scenario: Sendable {
         Part(name: "the reader", node: 1, script: [.pin(1), .read(1), .read(1), .unpin]),
       ]
     ).with { $0.published = [(0, [1])] }
+  }
+
+  /// The block goes and comes back under its old name before it goes for good: the reader may have
+  /// pinned what is gone.
+  static var pinsOfThePast: Scenario {
+    Scenario(
+      "pins-of-the-past", blocks: 1,
+      [
+        Part(
+          name: "the owner", node: 0,
+          script: [.remove([1]), .put(1), .publish(1), .remove([1]), .put(2), .publish(2)]),
+        Part(name: "the reader", node: 1, script: [.pin(1), .read(1), .unpin]),
+      ]
+    ).with {
+      $0.published = [(0, [1])]
+      $0.options.readsEarly = false
+    }
   }
 
   static var pinsPosted: Scenario {
