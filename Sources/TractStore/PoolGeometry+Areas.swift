@@ -70,7 +70,10 @@ extension PoolGeometry {
   /// Whether the index holds a hash READY, or about to be READY again or not.
   package func mentions(_ hash: BlockHash, in lines: UnsafeMutableBufferPointer<Line64>) -> Bool {
     (0..<entries).contains { slot in
-      guard let entry = IndexEntry(lines[entryIndex(slot)], in: self) else { return false }
+      // Also while its line is being written.
+      guard let entry = IndexEntry(unsealed: lines[entryIndex(slot)], in: self) else {
+        return false
+      }
       return entry.hash == hash && (entry.state == .ready || entry.state == .evicting)
     }
   }

@@ -225,7 +225,10 @@ public struct StoreClient: Hashable {
       let box = index % boxes.count
       boxes[box].sequence = max(boxes[box].sequence, memory.loadLine(grant)[1])
     }
-    let used = indices.filter { boxes[$0].sequence > 0 }
+    // A first request may have died so early that its line has no number yet.
+    let used = indices.filter {
+      memory.loadLine(requests[$0]) != Line64() || boxes[$0].sequence > 0
+    }
     memory.writeLines(used.map { LineWrite(request($0).line, at: requests[$0]) })
   }
 }

@@ -201,6 +201,19 @@ private struct Count: Operation {
     #expect(!isHeldAtOnce, "an old grant answers no new request")
   }
 
+  /// The first word of the first request of a box had arrived when its writer died.
+  @Test func aNewLifeMendsATornRequest() throws {
+    var cluster = try Cluster()
+    let line = cluster.geometry.request(node: 1, box: 3)
+    cluster.memories[1].store(1, to: line)
+    cluster.memories[1].flush(line)
+    cluster.kill(node: 1)
+    _ = cluster.rejoin(node: 1)
+    cluster.run(Recover(cluster.geometry), node: 0)
+    let audit = cluster.audit()
+    #expect(audit.problems.isEmpty)
+  }
+
   /// From the death of a node, at any moment between two beats, to the order to stop it.
   @Test(arguments: 0..<12) func aDeathCostsAtMostALease(afterBeat: Int) throws {
     var cluster = try Cluster()
