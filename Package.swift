@@ -75,7 +75,8 @@ let package = Package(
       name: "SharedMemoryTests", dependencies: ["CCacheLine", "CRobustMutex", "SharedMemory"],
       swiftSettings: strict),
     .testTarget(
-      name: "StoreTests", dependencies: ["PoolBench", "SharedMemory", "TractStore"],
+      name: "StoreTests",
+      dependencies: ["PoolBench", "SharedMemory", "StoreChecking", "TractStore"],
       swiftSettings: strict),
     // Explores, simulates and plants mistakes; slow without optimisation.
     .testTarget(

@@ -8,13 +8,8 @@ import TractStore
 /// Sums over many simulations.
 public struct CampaignResult: Sendable {
   public var seeds = 0
-  public var steps = 0
-  public var published = 0
-  public var verified = 0
-  public var evicted = 0
-  public var kills = 0
-  public var recoveries = 0
-  public var terms = 0
+  /// Counts of all; violations, digest and crash point are of no one run.
+  public var total = SimulationResult()
   /// How often each crash point was reached with each way of dying.
   public var crashes: [CrashPlan: Int] = [:]
   /// Seeds that failed, with the first violation.
@@ -25,13 +20,13 @@ public struct CampaignResult: Sendable {
 
   mutating func add(_ seed: UInt64, _ result: SimulationResult) {
     seeds += 1
-    steps += result.steps
-    published += result.published
-    verified += result.verified
-    evicted += result.evicted
-    kills += result.kills
-    recoveries += result.recoveries
-    terms += result.terms
+    total.steps += result.steps
+    total.published += result.published
+    total.verified += result.verified
+    total.evicted += result.evicted
+    total.kills += result.kills
+    total.recoveries += result.recoveries
+    total.terms += result.terms
     if let crash = result.crashHit { crashes[crash, default: 0] += 1 }
     if let violation = result.violations.first { failures.append((seed, violation)) }
   }

@@ -58,6 +58,20 @@ extension Mistake {
   }
 }
 
+extension Mistake {
+  /// What a hunt changes of the options drawn from a seed, so that the mistake matters more often.
+  var huntingOptions: String {
+    switch self {
+    // A recovery must die between two of its steps, after a death in the middle of an eviction.
+    case .mutant(.passesOverQuarantined):
+      "crash=chunksQuarantined:killProcess,kills=250,hostkills=0,pauses=0,managerkills=0,"
+        + "managerpauses=0,poison=0,leaves=0,patience=0,nodes=3,tasks=2,blocks=6,chunk=6,shards=1,"
+        + "hashes=12,steps=2500,preemptions=60,evictions=300,linestore=false"
+    default: ""
+    }
+  }
+}
+
 /// What a hunt for one mistake came to.
 public struct HuntResult: Hashable, Sendable {
   public var mistake: Mistake
@@ -69,8 +83,10 @@ public struct HuntResult: Hashable, Sendable {
 /// Runs simulations with a mistake planted, from seed 1 on, until one fails.
 public func hunt(_ mistake: Mistake, budget: UInt64) -> HuntResult {
   for seed in 1...budget {
+    var options = SimulationOptions(seed: seed)
+    _ = options.apply(mistake.huntingOptions)
     let simulation = StoreSimulation(
-      seed: seed, options: SimulationOptions(seed: seed), mutant: mistake.mutant,
+      seed: seed, options: options, mutant: mistake.mutant,
       sabotage: mistake.sabotage)
     if let violation = simulation.run().violations.first {
       return HuntResult(mistake: mistake, caughtBy: seed, violation: violation)

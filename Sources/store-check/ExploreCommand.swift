@@ -44,7 +44,7 @@ struct MutantsCommand: ParsableCommand {
       are caught by exploring a scenario.
       """)
 
-  @Option(help: "Seeds to try for each mistake.") var budget: UInt64 = 2500
+  @Option(help: "Seeds to try for each mistake.") var budget: UInt64 = 5000
   @Flag(help: "Explore only, or simulate only what no exploration catches.") var quick = false
   @Argument(help: "Mistakes; all without.") var names: [String] = []
 

@@ -33,10 +33,10 @@ struct SimulateCommand: ParsableCommand {
     }
     print(
       """
-      \(result.seeds) seeds, \(result.steps) steps, \(result.failures.count) failed
-      \(result.published) blocks published, \(result.verified) read and verified, \
-      \(result.evicted) evicted
-      \(result.kills) deaths, \(result.recoveries) recoveries, \(result.terms) terms of managers
+      \(result.seeds) seeds, \(result.total.steps) steps, \(result.failures.count) failed
+      \(result.total.published) blocks published, \(result.total.verified) read and verified, \
+      \(result.total.evicted) evicted
+      \(result.total.kills) deaths, \(result.total.recoveries) recoveries, \(result.total.terms) terms of managers
       crash points: \(result.crashes.count) of \(CrashPlan.all.count) combinations exercised
       """)
     if !result.failures.isEmpty { throw ExitCode.failure }

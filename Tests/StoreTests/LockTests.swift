@@ -2,65 +2,14 @@
 
 import PoolBench
 import SharedMemory
+import StoreChecking
 import Testing
 
 @testable import TractStore
 
-/// Adds one to a counter line for each lock of a set while holding it; a race would lose some.
-private struct Count: Operation {
-  private enum State: Hashable {
-    case acquire
-    case read
-    case write([UInt64])
-    case release
-  }
-
-  let locks: [UInt16]
-  private var lock: LockSet
-  private var state = State.acquire
-
-  init(_ locks: [UInt16]) {
-    self.locks = locks
-    lock = LockSet(locks)
-  }
-
-  private func line(_ lock: UInt16, _ client: StoreClient) -> Address {
-    // The object store's lines are free for tests to use.
-    client.geometry.root(Int(lock), side: 0)
-  }
-
-  /// Whether the locks were had.
-  mutating func step<M: SharedMemory & ~Copyable>(
-    _ memory: inout M, _ client: inout StoreClient
-  ) -> Step<Bool> {
-    switch state {
-    case .acquire:
-      switch lock.acquire(&memory, &client) {
-      case .done(let granted):
-        if !granted { return .done(false) }
-        state = .read
-        return .sync
-      case .sync: return .sync
-      case .wait(let nanoseconds): return .wait(nanoseconds: nanoseconds)
-      }
-    case .read:
-      state = .write(locks.map { memory.readFresh(line($0, client))[0] })
-    case .write(let values):
-      for (lock, value) in zip(locks, values) {
-        memory.writeLine(Line64(value + 1, 0, 0, 0, 0, 0, 0, 0), at: line(lock, client))
-      }
-      state = .release
-    case .release:
-      lock.release(&memory, &client)
-      return .done(true)
-    }
-    return .sync
-  }
-}
-
 @Suite struct LockTests {
   private static func counter(_ lock: Int, _ cluster: inout Cluster) -> Int {
-    Int(cluster.memories[0].readFresh(cluster.geometry.root(lock, side: 0))[0])
+    Int(cluster.memories[0].readFresh(cluster.geometry.counter(UInt16(lock)))[0])
   }
 
   static let devices = [
