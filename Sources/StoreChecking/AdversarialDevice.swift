@@ -300,7 +300,7 @@ public final class AdversarialDevice {
       hosts[host].modified[slot] = false
     }
     note(host, index, line)
-    if sabotage == .storesWithoutFlush || sabotage == .leavesPinsInCache && areas[index] == .pins {
+    if sabotage?.keepsStores(to: areas[index]) == true {
       let slot = fill(host, index)
       hosts[host].copies[slot] = line
       hosts[host].modified[slot] = true
@@ -335,15 +335,7 @@ public final class AdversarialDevice {
   private func skipsFlush(_ index: Int, _ host: Int) -> Bool {
     guard let sabotage else { return false }
     let isModified = find(host, index).map { hosts[host].modified[$0] } ?? false
-    switch sabotage {
-    case .readsWithoutFlush: return !isModified
-    case .scansPinsFromCache: return areas[index] == .pins && !isModified
-    case .readsIndexFromCache: return areas[index] == .entries && !isModified
-    case .pollsFromCache: return areas[index] == .grants && !isModified
-    case .storesWithoutFlush: return isModified
-    case .leavesPinsInCache: return isModified && areas[index] == .pins
-    default: return false
-    }
+    return sabotage.leavesOutFlush(of: areas[index], isModified: isModified)
   }
 
   /// Whether something that the host has written into a line may still arrive.

@@ -15,9 +15,6 @@ public struct CampaignResult: Sendable {
   /// Seeds that failed, with the first violation.
   public var failures: [(seed: UInt64, violation: String)] = []
 
-  /// Crash points that were never exercised in some way.
-  public var missedCrashes: [CrashPlan] { CrashPlan.all.filter { crashes[$0] == nil } }
-
   mutating func add(_ seed: UInt64, _ result: SimulationResult) {
     seeds += 1
     total.steps += result.steps

@@ -193,24 +193,13 @@ final class ModelDevice {
   }
 
   private func skipsFlush(_ address: Address, _ copy: ModelState.Copy) -> Bool {
-    switch sabotage {
-    case .readsWithoutFlush: !copy.isModified
-    case .scansPinsFromCache: !copy.isModified && geometry.area(of: address) == .pins
-    case .readsIndexFromCache: !copy.isModified && geometry.area(of: address) == .entries
-    case .pollsFromCache: !copy.isModified && geometry.area(of: address) == .grants
-    case .storesWithoutFlush: copy.isModified
-    case .leavesPinsInCache: copy.isModified && geometry.area(of: address) == .pins
-    default: false
-    }
+    sabotage?.leavesOutFlush(of: geometry.area(of: address), isModified: copy.isModified) ?? false
   }
 
   func storeLine(_ host: Int, _ line: Line64, _ address: Address) {
     let index = UInt16(address.offset >> 6)
     if let found = place(host, index) { state.caches[host].remove(at: found) }
-    let stays =
-      sabotage == .storesWithoutFlush
-      || sabotage == .leavesPinsInCache && geometry.area(of: address) == .pins
-    if stays {
+    if let sabotage, sabotage.keepsStores(to: geometry.area(of: address)) {
       _ = insert(
         host, ModelState.Copy(index: index, line: book.number(line), isModified: true))
       return

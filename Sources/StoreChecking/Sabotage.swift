@@ -1,5 +1,7 @@
 // Mistakes outside the store's own code: in how memory is used, and by whoever drives the store.
 
+import TractStore
+
 /// A seeded mistake that a wrapper around memory, or the driver of a simulation, makes.
 public enum Sabotage: String, CaseIterable, Hashable, Sendable {
   // Memory
@@ -49,5 +51,23 @@ public enum Sabotage: String, CaseIterable, Hashable, Sendable {
       true
     default: false
     }
+  }
+}
+
+extension Sabotage {
+  /// Whether a flush of a line of `area` that a host has in its cache is left out.
+  func leavesOutFlush(of area: PoolGeometry.Area, isModified: Bool) -> Bool {
+    switch self {
+    case .readsWithoutFlush: !isModified
+    case .scansPinsFromCache: !isModified && area == .pins
+    case .readsIndexFromCache: !isModified && area == .entries
+    case .pollsFromCache: !isModified && area == .grants
+    default: isModified && keepsStores(to: area)
+    }
+  }
+
+  /// Whether stores to lines of `area` stay in the cache.
+  func keepsStores(to area: PoolGeometry.Area) -> Bool {
+    self == .storesWithoutFlush || self == .leavesPinsInCache && area == .pins
   }
 }
