@@ -51,6 +51,10 @@ let package = Package(
       name: "Report",
       dependencies: ["CGSL", "EventKernel", "JSONText", "Rack", "Serving", "Workload"],
       resources: [.embedInCode("Resources/quickstart.json")], swiftSettings: strict),
+    // Models beside measurements and other tools.
+    .target(
+      name: "ModelChecking", dependencies: ["EventKernel", "Rack", "Serving", "Workload"],
+      resources: [.embedInCode("References/serving_h100_llama8b.csv")], swiftSettings: strict),
     // 6: commands
     .executableTarget(
       name: "tract-sim",
@@ -64,11 +68,15 @@ let package = Package(
       swiftSettings: strict),
 
     .executableTarget(
+      name: "model-check", dependencies: ["JSONText", "ModelChecking", argumentParser],
+      swiftSettings: strict),
+    .executableTarget(
       name: "store-check", dependencies: ["StoreChecking", "TractStore", argumentParser],
       swiftSettings: strict),
 
     .testTarget(name: "EventKernelTests", dependencies: ["EventKernel"], swiftSettings: strict),
     .testTarget(name: "RackTests", dependencies: ["Rack"], swiftSettings: strict),
+    .testTarget(name: "ModelTests", dependencies: ["ModelChecking"], swiftSettings: strict),
     .testTarget(name: "JSONTextTests", dependencies: ["JSONText"], swiftSettings: strict),
     .testTarget(name: "ReportTests", dependencies: ["Report"], swiftSettings: strict),
     .testTarget(

@@ -1,0 +1,69 @@
+// What a validation is: our figures beside reference figures, and how far apart they may be.
+
+/// One model compared with measurements or with an independent tool.
+public struct Validation: Sendable {
+  /// A reference figure and ours for the same question.
+  public struct Row: Hashable, Sendable {
+    public var label: String
+    public var reference: Double
+    public var model: Double
+
+    public init(_ label: String, reference: Double, model: Double) {
+      self.label = label
+      self.reference = reference
+      self.model = model
+    }
+
+    /// Relative error of the model, with its sign.
+    public var error: Double { model / reference - 1 }
+  }
+
+  /// How far the model may be from the reference; relative.
+  public enum Limit: Hashable, Sendable {
+    /// The mean of the rows' absolute errors.
+    case mean(Double)
+    /// Each row's absolute error.
+    case each(Double)
+    /// Reported only: nobody has promised anything here.
+    case none
+  }
+
+  /// Short, unique, lower case: `gpu-prefill`, `fabric-simgrid`.
+  public var name: String
+  /// What is compared, in a sentence.
+  public var title: String
+  /// Where the reference figures come from.
+  public var source: String
+  /// Unit of the figures.
+  public var unit: String
+  public var limit: Limit
+  public var rows: [Row]
+
+  public init(
+    _ name: String, title: String, source: String, unit: String, limit: Limit, rows: [Row]
+  ) {
+    self.name = name
+    self.title = title
+    self.source = source
+    self.unit = unit
+    self.limit = limit
+    self.rows = rows
+  }
+
+  /// Mean of the rows' absolute errors.
+  public var meanError: Double { rows.map { abs($0.error) }.reduce(0, +) / Double(rows.count) }
+  /// Mean of the rows' errors with their signs.
+  public var bias: Double { rows.map(\.error).reduce(0, +) / Double(rows.count) }
+  /// Largest absolute error.
+  public var worstError: Double { rows.map { abs($0.error) }.max() ?? 0 }
+
+  /// Whether the limit is kept; never, without rows.
+  public var holds: Bool {
+    guard !rows.isEmpty else { return false }
+    switch limit {
+    case .mean(let limit): return meanError <= limit
+    case .each(let limit): return worstError <= limit
+    case .none: return true
+    }
+  }
+}
