@@ -198,6 +198,10 @@ public enum Contention {
     let trace = traced.trace
     // It ends with what the lines hold already.
     let alone = time { trace.replay(on: &traced.mapped) }
+    traced.isRecording = false
+    traced.staysInCache = true
+    let computing = time { pass(&manager, &client, &traced) }
+    traced.staysInCache = false
     var leave = Leave(geometry)
     while true {
       if case .done = leave.step(&memory, &client) { break }
@@ -207,6 +211,7 @@ public enum Contention {
     return [
       Timing("lock passage, node and manager stepped by one thread", whole),
       Timing("  its line operations alone (\(trace.summary))", alone),
+      Timing("  the same in cache: its computing", computing),
     ]
   }
 }

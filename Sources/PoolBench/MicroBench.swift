@@ -187,27 +187,25 @@ public struct MicroBench: ~Copyable {
 /// The line operations of a lock passage between a node and a manager, and nothing else.
 public struct Echo: Sendable {
   private let doorbells: [Address]
-  private let requests: [Address]
+  private let request: Address
   private let grant: Address
 
   public init(_ place: Address, _ geometry: PoolGeometry) {
-    let lines = (0..<geometry.nodes + geometry.requestBoxes + 2).map { place + UInt64($0) * 64 }
-    doorbells = Array(lines[..<geometry.nodes])
-    // The node's own line and its boxes.
-    requests = Array(lines[geometry.nodes..<(lines.count - 1)])
-    grant = lines[lines.count - 1]
+    doorbells = (0..<geometry.nodes).map { place + UInt64($0) * 64 }
+    request = place + UInt64(geometry.nodes) * 64
+    grant = request + 64
   }
 
-  var bytes: UInt64 { UInt64(doorbells.count + requests.count + 1) * 64 }
+  var bytes: UInt64 { UInt64(doorbells.count + 2) * 64 }
 
   func clear(_ memory: inout FaultyMemory) {
-    memory.writeLines((doorbells + requests + [grant]).map { LineWrite(Line64(), at: $0) })
+    memory.writeLines((doorbells + [request, grant]).map { LineWrite(Line64(), at: $0) })
   }
 
   /// As a node: request and ring, poll the grant, release and ring.
   func pass(_ memory: inout FaultyMemory, _ sequence: inout UInt64) throws(NodeFailure) {
     sequence += 2
-    memory.writeLine(Line64(1, sequence, 0, 0, 0, 0, 0, 0), at: requests[1])
+    memory.writeLine(Line64(1, sequence, 0, 0, 0, 0, 0, 0), at: request)
     memory.writeLine(Line64(sequence, 0, 0, 0, 0, 0, 0, 0), at: doorbells[0])
     var patience = Patience()
     let begin = monotonicNanoseconds()
@@ -215,7 +213,7 @@ public struct Echo: Sendable {
       patience.wait()
       guard monotonicNanoseconds() - begin < 10_000_000_000 else { throw .stuck(seconds: 10) }
     }
-    memory.writeLine(Line64(3, sequence, 0, 0, 0, 0, 0, 0), at: requests[1])
+    memory.writeLine(Line64(3, sequence, 0, 0, 0, 0, 0, 0), at: request)
     memory.writeLine(Line64(sequence + 1, 0, 0, 0, 0, 0, 0, 0), at: doorbells[0])
   }
 
@@ -236,8 +234,7 @@ public struct Echo: Sendable {
       }
       patience.renew()
       seen = bump
-      memory.invalidate(requests)
-      for request in requests { _ = memory.loadLine(request) }
+      _ = memory.readFresh(request)
       if bump % 2 == 0 { memory.writeLine(Line64(1, bump, 0, 0, 0, 0, 0, 0), at: grant) }
     }
   }

@@ -18,7 +18,7 @@ public struct Count: TractStore.Operation {
 
   public init(_ locks: [UInt16]) {
     self.locks = locks
-    lock = LockSet(locks)
+    lock = LockSet(LockNumbers(locks))
   }
 
   /// The counters as they were read under the locks, until they are written.

@@ -476,7 +476,7 @@ public final class Explorer {
   // MARK: Faults
 
   /// Fault 0: the mortal node dies. Fault 1: the second manager suspects the first. Fault 2: the
-  /// first manager notices the death.
+  /// manager of the highest epoch notices the death.
   private func inject(_ fault: Int) -> Bool {
     switch fault {
     case 0:
@@ -491,11 +491,11 @@ public final class Explorer {
       world.started[1] = true
       world.managers[1].suspectColleague()
     default:
-      guard let node = scenario.mortal, !world.fenced.contains(node),
+      guard let node = scenario.mortal,
         world.dead.contains(node) || scenario.suspectsTheLiving,
-        world.managers[0].canSuspect
+        let manager = world.managers.indices.last(where: { world.started[$0] }),
+        world.managers[manager].suspect(Member(node: node, incarnation: 1))
       else { return false }
-      world.managers[0].suspect(Member(node: node, incarnation: 1))
     }
     world.memory = explored.state
     return true

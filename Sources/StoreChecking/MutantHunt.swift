@@ -37,6 +37,7 @@ extension Mistake {
     case .mutant(.acknowledgesBeforeAdopting), .mutant(.inheritsOneHolder),
       .mutant(.acknowledgesHeldAsIdle), .mutant(.activatesWithoutAcknowledgement):
       .named("fail-over")
+    case .mutant(.hearsTheStopped): .named("fail-over-after-death")
     case .mutant(.joinsUnannounced): .named("fail-over-join")
     case .sabotage(.leavesPinsInCache), .mutant(.validatesBeforePinning), .mutant(.skipsValidation),
       .mutant(.evictsUnmarked),
@@ -45,7 +46,6 @@ extension Mistake {
     case .mutant(.validatesWithoutGeneration): .named("pins-of-the-past")
     case .mutant(.dropsEvicting): .named("eviction-recovery")
     case .mutant(.emptiesRunsAtOnce): .named("eviction-of-a-run")
-    case .mutant(.forgetsTheLeft): .named("leaving")
     case .sabotage(.fencesWithoutFlushing): .named("reservation-recovery")
     case .mutant(.believesTornLines): .named("lock-by-flush")
     case .mutant(.acceptsAnySequence), .mutant(.grantsPartOfASet): .named("lock-sets")

@@ -64,7 +64,8 @@ public struct Scenario: Sendable {
   public static var all: [Scenario] {
     [
       lock, lockByFlush, lockPosted, lockWithCopies, withdrawal, lockSets, failOver, failOverJoin,
-      pins, pinsOfThePast, pinsPosted, pinsWithCopies, publication, evictionRecovery,
+      failOverAfterDeath, pins, pinsOfThePast, pinsPosted, pinsWithCopies, publication,
+      evictionRecovery,
       evictionOfARun,
       reservationRecovery, leaving,
     ]
@@ -173,6 +174,24 @@ public struct Scenario: Sendable {
       $0.managers = 2
       $0.options.readsEarly = false
       $0.late = [1]
+    }
+  }
+
+  /// A second manager takes over after a node was stopped that held or wanted a lock, and another
+  /// wants it.
+  static var failOverAfterDeath: Scenario {
+    Scenario(
+      "fail-over-after-death", seats: 2, boxes: 2,
+      [
+        Part(name: "the dead", node: 0, script: [.put(1)]),
+        Part(name: "the survivor", node: 1, script: [.awaitFence(0), .count([0])]),
+        Part(name: "the dead one's heart", node: 0, script: [.awaitEpoch, .tick]),
+        Part(name: "the survivor's heart", node: 1, script: [.awaitEpoch, .tick]),
+      ]
+    ).with {
+      $0.managers = 2
+      $0.mortal = 0
+      $0.options.readsEarly = false
     }
   }
 

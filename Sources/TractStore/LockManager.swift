@@ -44,7 +44,7 @@ public struct LockManager: Hashable {
     case inherit
     case activate
     case scan
-    case read(nodes: [Int])
+    case read
     case grant
     case duty
     case suspecting(Suspect)
@@ -71,7 +71,11 @@ public struct LockManager: Hashable {
   private var heartbeat: UInt64 = 0
   private var sinceDuty: UInt64 = 0
   private var table: LockTable
-  private var bumps: [UInt64]
+  private var doorbells: [Doorbell]
+  /// Boxes to read of each node, one bit each; none between `read` and the next scan.
+  private var rung: [UInt64]
+  /// Holds something only within a step.
+  private var granted: [LockTable.Grant] = []
   private var fences: [Fence]
   private var watches: [Watch]
   private var colleague = Watch()
@@ -107,7 +111,8 @@ public struct LockManager: Hashable {
     self.quarantineNanoseconds = quarantineNanoseconds
     self.process = process
     table = LockTable(geometry)
-    bumps = Array(repeating: 0, count: geometry.nodes)
+    doorbells = Array(repeating: Doorbell(incarnation: 0), count: geometry.nodes)
+    rung = Array(repeating: 0, count: geometry.nodes)
     fences = Array(repeating: Fence(0, .none), count: geometry.nodes)
     watches = Array(repeating: Watch(), count: geometry.nodes)
     quarantines = Array(repeating: nil, count: geometry.nodes)
@@ -141,12 +146,14 @@ public struct LockManager: Hashable {
   /// Suspects its colleague at once, rightly or not; for checkers.
   package mutating func suspectColleague() { state = .campaign }
 
-  /// Whether `suspect` may be called now.
-  package var canSuspect: Bool { state == .scan }
-
-  /// Suspects a node at once, rightly or not; for checkers.
-  package mutating func suspect(_ member: Member) {
+  /// Suspects a node at once, rightly or not, unless it has been stopped or this manager is in the
+  /// middle of something; for checkers.
+  package mutating func suspect(_ member: Member) -> Bool {
+    guard state == .scan || state == .gather, !fences[member.node].covers(member) else {
+      return false
+    }
     state = .suspecting(Suspect(member: member, process: ProcessIdentity()))
+    return true
   }
 
   /// One step, `elapsed` nanoseconds after the one before.
@@ -159,12 +166,12 @@ public struct LockManager: Hashable {
     case .campaign: return campaign(&memory)
     case .gather: return gather(&memory)
     case .doorbells:
-      // Bumps before boxes: a ring in between is then seen as new.
-      _ = scan(&memory)
+      // Doorbells before boxes: a ring in between is then seen as new.
+      _ = scan(&memory, everything: true)
       state = .inherit
       return .sync
     case .inherit:
-      read(Array(0..<geometry.nodes), &memory)
+      read(&memory)
       memory.reach(.locksInherited)
       state = .activate
       return .sync
@@ -178,12 +185,11 @@ public struct LockManager: Hashable {
         state = .duty
         return .sync
       }
-      let changed = scan(&memory)
-      if changed.isEmpty { return .wait(nanoseconds: pollNanoseconds) }
-      state = .read(nodes: changed)
+      guard scan(&memory) else { return .wait(nanoseconds: pollNanoseconds) }
+      state = .read
       return .sync
-    case .read(let nodes):
-      read(nodes, &memory)
+    case .read:
+      read(&memory)
       state = .grant
       return .sync
     case .grant:
@@ -233,7 +239,7 @@ public struct LockManager: Hashable {
     table = LockTable(geometry)
     table.tracksOneHolder = mutant == .inheritsOneHolder
     watches = Array(repeating: Watch(), count: geometry.nodes)
-    bumps = Array(repeating: 0, count: geometry.nodes)
+    doorbells = Array(repeating: Doorbell(incarnation: 0), count: geometry.nodes)
     fences = geometry.readFences(&memory)
     // How long the earlier manager has waited is not known.
     quarantines = fences.map { $0.fencing == .stopped ? quarantineNanoseconds : nil }
@@ -256,7 +262,9 @@ public struct LockManager: Hashable {
     }
     if nodes.contains(where: { $0.epoch > epoch }) { return stepDown() }
     if mutant == .inheritsOneHolder {
-      read(nodes.indices.filter { !missing.contains($0) }, &memory)
+      _ = scan(&memory, everything: true)
+      for node in missing { rung[node] = 0 }
+      read(&memory)
     }
     if let suspect = watch(nodes, only: missing) { return ask(suspect) }
     if sinceDuty >= dutyNanoseconds { beat(&memory) }
@@ -357,49 +365,83 @@ public struct LockManager: Hashable {
 
   // MARK: Grants
 
-  /// The nodes whose doorbell has rung since the last look.
-  private mutating func scan<M: SharedMemory & ~Copyable>(_ memory: inout M) -> [Int] {
+  /// Notes in `rung` which boxes are to be read: those that have changed since the last look, or all.
+  /// Whether there are any.
+  private mutating func scan<M: SharedMemory & ~Copyable>(
+    _ memory: inout M, everything: Bool = false
+  ) -> Bool {
     memory.invalidate(from: geometry.doorbell(node: 0), count: geometry.nodes)
-    var changed: [Int] = []
+    var hasRung = false
     for node in 0..<geometry.nodes {
       let line = memory.loadLine(geometry.doorbell(node: node))
-      guard line.isSealed, line[0] != bumps[node] else { continue }
-      bumps[node] = line[0]
-      changed.append(node)
+      let doorbell = Doorbell(line)
+      if doorbell == doorbells[node], !everything { continue }
+      // The dead may have rung just before they died: what they wanted is void. Words are never
+      // torn, and a life rings before it wants anything: so a torn line tells as much.
+      let member = Member(node: node, incarnation: Doorbell.incarnation(of: line))
+      let isVoid = fences[node].covers(member) && mutant != .hearsTheStopped
+      if everything {
+        rung[node] = isVoid ? 0 : Doorbell.all(boxes: geometry.requestBoxes)
+      } else if let doorbell, !isVoid {
+        rung[node] = doorbell.changes(since: doorbells[node], boxes: geometry.requestBoxes)
+      }
+      if let doorbell { doorbells[node] = doorbell }
+      if rung[node] != 0 { hasRung = true }
     }
-    return changed
+    return hasRung
   }
 
-  /// Reads the request lines of nodes that live, or have left with their last release unread. The
-  /// dead may have rung just before they died: what they wanted is void.
-  private mutating func read<M: SharedMemory & ~Copyable>(_ nodes: [Int], _ memory: inout M) {
-    for node in nodes {
-      memory.flush(geometry.node(node))
-      memory.invalidate(
-        from: geometry.request(node: node, box: 0), count: geometry.requestBoxes)
-      let status = NodeStatus(memory.loadLine(geometry.node(node)))
-      let hasLeft = status.state == .vacant && mutant != .forgetsTheLeft
-      guard hasLeft || lives(status, node) else { continue }
-      for box in 0..<geometry.requestBoxes {
+  /// Reads the request lines that `rung` tells.
+  private mutating func read<M: SharedMemory & ~Copyable>(_ memory: inout M) {
+    for node in rung.indices {
+      for box in BitPositions(rung[node]) {
+        memory.flush(geometry.request(node: node, box: box))
+      }
+    }
+    memory.fence()
+    for node in rung.indices {
+      for box in BitPositions(rung[node]) {
         let line = memory.loadLine(geometry.request(node: node, box: box))
         if let request = LockRequest(line, in: geometry, mutant: mutant) {
           table.take(request, node: node, box: box)
         }
       }
+      rung[node] = 0
     }
   }
 
   private mutating func grant<M: SharedMemory & ~Copyable>(_ memory: inout M) {
-    let granted = table.grants(ignoringAllButFirst: mutant == .grantsPartOfASet)
+    table.grant(into: &granted, ignoringAllButFirst: mutant == .grantsPartOfASet)
     guard !granted.isEmpty else { return }
     grants += granted.count
     memory.reach(.granting)
-    memory.writeLines(
-      granted.map {
-        LineWrite(
-          LockGrant(epoch: epoch, sequence: $0.sequence).line,
-          at: geometry.grant(seat: seat, node: $0.node, box: $0.box))
-      })
+    if granted.count == 1 {
+      let write = answer(granted[0])
+      memory.writeLine(write.line, at: write.address)
+    } else {
+      memory.writeLines(granted.map(answer))
+    }
     memory.reach(.granted)
+    granted.removeAll(keepingCapacity: true)
+  }
+
+  private func answer(_ grant: LockTable.Grant) -> LineWrite {
+    LineWrite(
+      LockGrant(epoch: epoch, sequence: grant.sequence).line,
+      at: geometry.grant(seat: seat, node: grant.node, box: grant.box))
+  }
+}
+
+/// The positions of the bits that are set, lowest first.
+private struct BitPositions: Sequence, IteratorProtocol {
+  private var left: UInt64
+
+  init(_ bits: UInt64) { left = bits }
+
+  mutating func next() -> Int? {
+    guard left != 0 else { return nil }
+    let position = left.trailingZeroBitCount
+    left &= left - 1
+    return position
   }
 }

@@ -1,4 +1,4 @@
-// The two lines by which nodes and lock managers talk: request and grant.
+// The lines by which nodes and lock managers talk: request, doorbell and grant.
 
 import SharedMemory
 
@@ -14,9 +14,9 @@ struct LockRequest: Hashable {
   var kind: Kind
   /// Counts the requests in this box; a grant answers one of them.
   var sequence: UInt64
-  var locks: [UInt16]
+  var locks: LockNumbers
 
-  init(_ kind: Kind, sequence: UInt64, locks: [UInt16]) {
+  init(_ kind: Kind, sequence: UInt64, locks: LockNumbers) {
     self.kind = kind
     self.sequence = sequence
     self.locks = locks
@@ -29,17 +29,69 @@ struct LockRequest: Hashable {
     else { return nil }
     self.kind = kind
     sequence = line[1]
-    let count = Int(min(line[2], UInt64(PoolGeometry.lockSetLimit)))
-    locks = (0..<count).map { UInt16(truncatingIfNeeded: line[3 + $0 / 4] >> (16 * ($0 % 4))) }
+    locks = LockNumbers(line[3], line[4], count: Int(truncatingIfNeeded: line[2] & 0xFF))
     guard locks.allSatisfy({ Int($0) < geometry.locks }) else { return nil }
   }
 
   var line: Line64 {
-    var line = Line64(kind.rawValue, sequence, UInt64(locks.count), 0, 0, 0, 0, 0)
-    for (index, lock) in locks.enumerated() {
-      line[3 + index / 4] |= UInt64(lock) << (16 * (index % 4))
+    let (low, high) = locks.words
+    return Line64(kind.rawValue, sequence, UInt64(locks.count), low, high, 0, 0, 0)
+      .sealed(sequence: 1)
+  }
+}
+
+/// A doorbell line: which request lines of a node have changed since a manager looked last.
+///
+/// It carries a count of all changes and, in 8 bits each, counts of the changes of every box. The
+/// small counts tell which boxes to read as long as fewer than 256 changes were missed; after more,
+/// or when another life rings, all are read.
+struct Doorbell: Hashable {
+  private var line = Line64()
+
+  /// Boxes that a line has counts for.
+  static var boxLimit: Int { 8 * (Line64.contentWords - 1) }
+
+  /// Nothing has changed yet in this life of a node.
+  init(incarnation: UInt32) { line.word7 = UInt64(incarnation) << 32 }
+
+  /// Reads a line; nil if it is torn.
+  init?(_ line: Line64) {
+    guard line.isSealed else { return nil }
+    self.line = line
+  }
+
+  /// The life that rings, even in a torn line.
+  static func incarnation(of line: Line64) -> UInt32 { line.sequence }
+
+  /// All boxes, one bit each.
+  static func all(boxes: Int) -> UInt64 { .max >> UInt64(64 - boxes) }
+
+  /// Counts a change of a box, or one that concerns no box.
+  mutating func ring(box: Int?) -> Line64 {
+    line[0] &+= 1
+    if let box {
+      let word = 1 + box / 8
+      let shift = UInt64(box % 8 * 8)
+      let count = line[word] >> shift & 0xFF
+      line[word] ^= (count ^ (count + 1) & 0xFF) << shift
     }
-    return line.sealed(sequence: 1)
+    line = line.sealed(sequence: line.sequence)
+    return line
+  }
+
+  /// The boxes to read, one bit each, for one who saw the doorbell as `earlier` before.
+  func changes(since earlier: Doorbell, boxes: Int) -> UInt64 {
+    let all = Self.all(boxes: boxes)
+    let isCountable = line.sequence == earlier.line.sequence && line[0] &- earlier.line[0] < 256
+    guard isCountable else { return all }
+    var changed: UInt64 = 0
+    for word in 1..<Line64.contentWords where line[word] != earlier.line[word] {
+      let difference = line[word] ^ earlier.line[word]
+      for byte in 0..<8 where difference >> UInt64(8 * byte) & 0xFF != 0 {
+        changed |= 1 << UInt64(8 * (word - 1) + byte)
+      }
+    }
+    return changed & all
   }
 }
 

@@ -14,7 +14,7 @@ package struct LockSet: Hashable {
     case held
   }
 
-  package let locks: [UInt16]
+  package let locks: LockNumbers
   /// After how many polls the request is withdrawn.
   package enum Patience: Hashable {
     /// After those that the client allows.
@@ -29,9 +29,9 @@ package struct LockSet: Hashable {
   private var polls = 0
 
   /// - Precondition: 1 to `lockSetLimit` distinct locks.
-  package init(_ locks: [UInt16], patience: Patience = .clients) {
+  package init(_ locks: LockNumbers, patience: Patience = .clients) {
     precondition((1...PoolGeometry.lockSetLimit).contains(locks.count))
-    self.locks = locks.sorted()
+    self.locks = locks.ascending
     self.patience = patience
   }
 
@@ -40,7 +40,7 @@ package struct LockSet: Hashable {
   static func covering(
     _ hashes: some Sequence<BlockHash>, in geometry: PoolGeometry
   ) -> (lock: LockSet, count: Int) {
-    var shards: [UInt16] = []
+    var shards = LockNumbers()
     var count = 0
     for hash in hashes {
       let shard = UInt16(geometry.shard(of: hash))

@@ -11,12 +11,12 @@ struct LockTable: Hashable {
 
   private struct Waiting: Hashable {
     var grant: Grant
-    var locks: [UInt16]
+    var locks: LockNumbers
   }
 
   private struct Box: Hashable {
     var seen: UInt64 = 0
-    var granted: [UInt16] = []
+    var granted = LockNumbers()
   }
 
   private let boxesPerNode: Int
@@ -25,6 +25,8 @@ struct LockTable: Hashable {
   /// may all claim one lock, several times each.
   private var holders: [UInt32]
   private var queue: [Waiting] = []
+  /// Locks that sets before the one looked at wait for; set only during `grant`.
+  private var isWanted: [Bool]
   /// A planted mistake: who releases a lock releases it for everybody.
   var tracksOneHolder = false
 
@@ -32,6 +34,7 @@ struct LockTable: Hashable {
     boxesPerNode = geometry.requestBoxes
     boxes = Array(repeating: Box(), count: geometry.nodes * geometry.requestBoxes)
     holders = Array(repeating: 0, count: geometry.locks)
+    isWanted = Array(repeating: false, count: geometry.locks)
   }
 
   /// Takes note of a request line.
@@ -53,7 +56,7 @@ struct LockTable: Hashable {
     }
   }
 
-  private mutating func hold(_ locks: [UInt16], _ index: Int) {
+  private mutating func hold(_ locks: LockNumbers, _ index: Int) {
     boxes[index].granted = locks
     for lock in locks { holders[Int(lock)] += 1 }
   }
@@ -63,8 +66,10 @@ struct LockTable: Hashable {
     for lock in boxes[index].granted {
       holders[Int(lock)] = tracksOneHolder ? 0 : holders[Int(lock)] - 1
     }
-    boxes[index].granted = []
-    queue.removeAll { $0.grant.node == node && $0.grant.box == box }
+    boxes[index].granted = LockNumbers()
+    if queue.contains(where: { $0.grant.node == node && $0.grant.box == box }) {
+      queue.removeAll { $0.grant.node == node && $0.grant.box == box }
+    }
   }
 
   /// Frees all that a dead node held and wanted.
@@ -72,33 +77,26 @@ struct LockTable: Hashable {
     for box in 0..<boxesPerNode { clear(node: node, box: box) }
   }
 
-  /// Takes the sets that can be granted now off the queue: those whose locks are free and wanted by
-  /// nobody who waits longer. A set is granted whole or not at all.
-  /// - Complexity: O(waiting sets × locks in a set).
-  mutating func grants(ignoringAllButFirst: Bool = false) -> [Grant] {
-    guard let first = queue.first else { return [] }
-    // Mostly there is one, and nothing to weigh.
-    if queue.count == 1, !first.locks.contains(where: { holders[Int($0)] > 0 }) {
-      queue.removeAll(keepingCapacity: true)
-      hold(first.locks, first.grant.node * boxesPerNode + first.grant.box)
-      return [first.grant]
-    }
-    var isWanted = holders.map { $0 > 0 }
-    var granted: [Grant] = []
-    var kept: [Waiting] = []
-    for waiting in queue {
+  /// Takes the sets that can be granted now off the queue, and appends them to `granted`: those
+  /// whose locks are free and wanted by nobody who waits longer. A set is granted whole or not at
+  /// all.
+  /// - Complexity: O(waiting sets × locks in a set); allocates nothing.
+  mutating func grant(into granted: inout [Grant], ignoringAllButFirst: Bool = false) {
+    var kept = 0
+    for index in queue.indices {
+      let waiting = queue[index]
       let needed = ignoringAllButFirst ? waiting.locks.prefix(1) : waiting.locks[...]
-      let isFree = needed.allSatisfy { !isWanted[Int($0)] }
-      for lock in waiting.locks { isWanted[Int(lock)] = true }
-      guard isFree else {
-        kept.append(waiting)
-        continue
+      if needed.allSatisfy({ holders[Int($0)] == 0 && !isWanted[Int($0)] }) {
+        hold(waiting.locks, waiting.grant.node * boxesPerNode + waiting.grant.box)
+        granted.append(waiting.grant)
+      } else {
+        for lock in waiting.locks { isWanted[Int(lock)] = true }
+        queue[kept] = waiting
+        kept += 1
       }
-      hold(waiting.locks, waiting.grant.node * boxesPerNode + waiting.grant.box)
-      granted.append(waiting.grant)
     }
-    queue = kept
-    return granted
+    queue.removeSubrange(kept...)
+    for waiting in queue { for lock in waiting.locks { isWanted[Int(lock)] = false } }
   }
 
   /// Whether nobody holds or wants anything.

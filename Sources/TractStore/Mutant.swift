@@ -15,6 +15,8 @@ public enum Mutant: String, CaseIterable, Hashable, Sendable {
   case forgetsWithdrawal
   /// The doorbell rings before the request is written.
   case ringsBeforeRequest
+  /// What members wanted who are stopped for good is read on.
+  case hearsTheStopped
   /// A lock set is granted when its first lock is free.
   case grantsPartOfASet
   // Fail-over
@@ -90,6 +92,4 @@ public enum Mutant: String, CaseIterable, Hashable, Sendable {
   /// A recovery passes over chunks that an earlier one had put into quarantine before it died. (Was
   /// so once.)
   case passesOverQuarantined
-  /// The last release of a node that has left is not read. (Was so once.)
-  case forgetsTheLeft
 }

@@ -32,7 +32,7 @@ public struct PoolGeometry: Hashable, Sendable {
   private var areas: Areas
 
   /// Changes with the meaning of any line; clients of another layout are refused.
-  static var layoutVersion: UInt64 { 2 }
+  static var layoutVersion: UInt64 { 3 }
   /// Locks granted together at most.
   public static var lockSetLimit: Int { 6 }
   /// At a quarter full, runs of linear probing that long do not occur in practice; a window of 16
@@ -61,12 +61,13 @@ public struct PoolGeometry: Hashable, Sendable {
       throw PoolFormatError(
         description: "a pool needs 1 to 2^20 blocks a chunk and 1 to 4096 shards")
     }
-    guard (1...16).contains(seats), (1...64).contains(requestBoxes),
+    guard (1...16).contains(seats), (1...Doorbell.boxLimit).contains(requestBoxes),
       (1...4096).contains(probeWindow)
     else {
       throw PoolFormatError(
-        description: "a pool needs 1 to 16 manager seats, 1 to 64 request boxes and a probe window "
-          + "of 1 to 4096 lines")
+        description:
+          "a pool needs 1 to 16 manager seats, 1 to \(Doorbell.boxLimit) request boxes and a "
+          + "probe window of 1 to 4096 lines")
     }
     let chunks = Int(clamping: payloadBytes / (blockBytes * UInt64(blocksPerChunk)))
     guard chunks > 0 else {

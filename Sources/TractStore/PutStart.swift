@@ -166,7 +166,7 @@ public struct PutStart: Operation {
     let hashes = hashes
     let (lock, end) = LockSet.covering(pending.lazy.map { hashes[$0] }, in: client.geometry)
     self.lock =
-      client.mutant == .locksOneShardOfMany ? LockSet(Array(lock.locks.prefix(1))) : lock
+      client.mutant == .locksOneShardOfMany ? LockSet(LockNumbers(lock.locks.prefix(1))) : lock
     group = Array(pending[..<end])
     pending.removeFirst(end)
     probe = Probe(group.map { hashes[$0] }[...])

@@ -47,7 +47,7 @@ public struct StoreClient: Hashable {
   private var queue: [Ticket] = []
   private var tickets: UInt64 = 0
   private var boxes: [Box]
-  var bump: UInt64 = 0
+  private var doorbell = Doorbell(incarnation: 0)
 
   var pins: PinTable
   var heap: BlockHeap
@@ -56,13 +56,13 @@ public struct StoreClient: Hashable {
 
   private struct Ticket: Hashable {
     var number: UInt64
-    var locks: [UInt16]
+    var locks: LockNumbers
   }
 
   /// A request line as this node has written it last.
   private struct Box: Hashable {
     var sequence: UInt64 = 0
-    var locks: [UInt16] = []
+    var locks = LockNumbers()
     /// Nil while the box is free.
     var kind: LockRequest.Kind?
   }
@@ -118,7 +118,7 @@ public struct StoreClient: Hashable {
   // MARK: The node's own tier of locks
 
   /// Queues for `locks` within this node; `takeLocal` answers to the ticket.
-  mutating func queueLocal(_ locks: [UInt16]) -> UInt64 {
+  mutating func queueLocal(_ locks: LockNumbers) -> UInt64 {
     // Numbers start again when nobody is waiting.
     tickets = queue.isEmpty ? 1 : tickets + 1
     queue.append(Ticket(number: tickets, locks: locks))
@@ -146,7 +146,7 @@ public struct StoreClient: Hashable {
 
   mutating func giveLocal(box: Int) {
     for lock in boxes[box].locks { locked[Int(lock)] = false }
-    boxes[box].locks = []
+    boxes[box].locks = LockNumbers()
     boxes[box].kind = nil
   }
 
@@ -159,9 +159,9 @@ public struct StoreClient: Hashable {
   ) {
     if kind == .wait { boxes[box].sequence += 1 }
     boxes[box].kind = kind
-    if mutant == .ringsBeforeRequest { ring(&memory) }
+    if mutant == .ringsBeforeRequest { ring(box: box, &memory) }
     memory.writeLine(request(box).line, at: geometry.request(node: node, box: box))
-    if mutant != .ringsBeforeRequest { ring(&memory) }
+    if mutant != .ringsBeforeRequest { ring(box: box, &memory) }
   }
 
   private func request(_ box: Int) -> LockRequest {
@@ -187,12 +187,9 @@ public struct StoreClient: Hashable {
     return false
   }
 
-  /// Tells the lock manager that a request line of this node has changed.
-  mutating func ring<M: SharedMemory & ~Copyable>(_ memory: inout M) {
-    // Wraps round: the manager looks for a change, and a damaged line may hold any number.
-    bump &+= 1
-    memory.writeLine(
-      Line64(bump, 0, 0, 0, 0, 0, 0, 0).sealed(sequence: 1), at: geometry.doorbell(node: node))
+  /// Tells the lock manager that a request line of this node has changed, or that a new life begins.
+  mutating func ring<M: SharedMemory & ~Copyable>(box: Int? = nil, _ memory: inout M) {
+    memory.writeLine(doorbell.ring(box: box), at: geometry.doorbell(node: node))
   }
 
   /// Turns to the manager of a later epoch: tells it what is held and what is waited for. From here
@@ -217,9 +214,9 @@ public struct StoreClient: Hashable {
     let grants = (0..<geometry.seats).flatMap { seat in
       indices.map { geometry.grant(seat: seat, node: node, box: $0) }
     }
-    memory.invalidate([geometry.doorbell(node: node)] + requests + grants)
+    memory.invalidate(requests + grants)
+    doorbell = Doorbell(incarnation: member.incarnation)
     // Words are never torn, so a line that is still tells a number that is high enough.
-    bump = memory.loadLine(geometry.doorbell(node: node))[0]
     for box in indices { boxes[box].sequence = memory.loadLine(requests[box])[1] }
     for (index, grant) in grants.enumerated() {
       let box = index % boxes.count

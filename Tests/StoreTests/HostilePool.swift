@@ -233,8 +233,8 @@ struct HostilePool {
       return (entry.line, geometry.chunkLine(below(geometry.chunks)))
     case 3:
       let kind = LockRequest.Kind(rawValue: UInt64(1 + below(3)))!
-      var locks = (0..<below(7)).map { _ in UInt16(below(geometry.locks)) }
-      if below(4) == 0 { locks = Array(repeating: 0, count: 6) }
+      var locks = LockNumbers((0..<below(7)).map { _ in UInt16(below(geometry.locks)) })
+      if below(4) == 0 { locks = [0, 0, 0, 0, 0, 0] }
       return (
         LockRequest(kind, sequence: number(), locks: locks).line,
         geometry.request(node: node, box: box)

@@ -209,4 +209,38 @@ import Testing
     }
     return false
   }
+
+  /// However many rings a manager misses, it reads every box that has changed.
+  @Test(arguments: UInt64(1)...20) func aDoorbellTellsAllThatHasChanged(seed: UInt64) throws {
+    var random = SplitMix64(seed: seed)
+    let boxes = Int.random(in: 1...Doorbell.boxLimit, using: &random)
+    var bell = Doorbell(incarnation: 1)
+    var seen = bell
+    var changed: UInt64 = 0
+    for _ in 0..<5000 {
+      let box = Int.random(in: 0..<boxes, using: &random)
+      let line = bell.ring(box: box)
+      changed |= 1 << UInt64(box)
+      // A count of 256 in one box looks like none.
+      guard Int.random(in: 0..<300, using: &random) == 0 else { continue }
+      let now = try #require(Doorbell(line))
+      #expect(now.changes(since: seen, boxes: boxes) & changed == changed, "seed \(seed)")
+      seen = now
+      changed = 0
+    }
+    var next = Doorbell(incarnation: 2)
+    let line = next.ring(box: nil)
+    let all = try #require(Doorbell(line)).changes(since: seen, boxes: boxes)
+    #expect(all == Doorbell.all(boxes: boxes))
+  }
+
+  @Test func aDoorbellTellsNothingThatHasNotChanged() {
+    var bell = Doorbell(incarnation: 1)
+    _ = bell.ring(box: 3)
+    let seen = bell
+    _ = bell.ring(box: 9)
+    _ = bell.ring(box: 47)
+    _ = bell.ring(box: 9)
+    #expect(bell.changes(since: seen, boxes: 48) == 1 << 9 | 1 << 47)
+  }
 }

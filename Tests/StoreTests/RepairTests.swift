@@ -161,7 +161,7 @@ import Testing
     var table = LockTable(geometry)
     for node in 0..<64 {
       table.take(
-        LockRequest(.hold, sequence: 1, locks: Array(repeating: 0, count: 6)), node: node, box: 0)
+        LockRequest(.hold, sequence: 1, locks: [0, 0, 0, 0, 0, 0]), node: node, box: 0)
     }
     #expect(!table.isIdle)
     for node in 0..<64 { table.drop(node: node) }
