@@ -339,7 +339,7 @@ struct StoreLock: LockModel {
   let geometry: PoolGeometry
   var clients: [StoreClient]
   private var manager: LockManager
-  private var passages: [LockHold?]
+  private var passages: [LockPassage?]
   private let seed: UInt64
 
   init(_ geometry: PoolGeometry, _ setting: StoreProbe.Setting) {
@@ -383,8 +383,7 @@ struct StoreLock: LockModel {
 
   mutating func begin(node: Int, holdNanoseconds: UInt64) {
     // Any lock will do.
-    passages[node] = LockHold(
-      lock: geometry.locks / 2, holdNanoseconds: holdNanoseconds, in: geometry)
+    passages[node] = LockPassage(geometry.locks / 2, holdNanoseconds: holdNanoseconds)
   }
 
   mutating func step(node: Int, _ memory: inout ProbeMemory) -> PassageStep {
