@@ -67,6 +67,10 @@ extension Mistake {
       "crash=chunksQuarantined:killProcess,kills=250,hostkills=0,pauses=0,managerkills=0,"
         + "managerpauses=0,poison=0,leaves=0,patience=0,nodes=3,tasks=2,blocks=6,chunk=6,shards=1,"
         + "hashes=12,steps=2500,preemptions=60,evictions=300,linestore=false"
+    // The device must lose the line of a block that is being read, and its owner die.
+    case .mutant(.adoptsPinned):
+      "poison=600,kills=200,hostkills=0,pauses=0,managerkills=0,managerpauses=0,leaves=0,nodes=2,"
+        + "tasks=3,blocks=4,chunk=1,shards=1,hashes=6,steps=2500,preemptions=0,deliveries=300"
     default: ""
     }
   }

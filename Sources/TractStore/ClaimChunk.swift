@@ -65,6 +65,7 @@ struct ClaimChunk: Operation {
     case scanOrphans(offset: Int)
     case release(found: Bool)
     case walk(slot: Int, found: Bool)
+    case pins(PinScan, found: Bool)
   }
 
   private var lock: LockSet
@@ -73,6 +74,9 @@ struct ClaimChunk: Operation {
   private var lastClaimed = -1
   /// Orphans claimed, with their new generation.
   private var orphans: [Int: UInt32] = [:]
+  /// Their published blocks. They enter the heap together with the free ones: what was evicted in
+  /// between would be free twice.
+  private var residents: [Reservation] = []
   private var seesOrphans = false
 
   /// As many chunks as hold `blocks`, from one to `limit`.
@@ -129,16 +133,24 @@ struct ClaimChunk: Operation {
       state = .walk(slot: 0, found: found)
       return .sync
     case .walk(let slot, let found):
-      let end = client.mutant == .adoptsWithoutWalk ? Int.max : walk(from: slot, &memory, &client)
-      guard end >= client.geometry.entries else {
-        state = .walk(slot: end, found: found)
+      let end = client.mutant == .adoptsWithoutWalk ? Int.max : walk(from: slot, &memory, client)
+      state =
+        end < client.geometry.entries
+        ? .walk(slot: end, found: found) : .pins(PinScan(), found: found)
+      return .sync
+    case .pins(var scan, let found):
+      switch scan.step(&memory, client) {
+      case .done:
+        adopt(client.mutant == .adoptsPinned ? [] : scan.pinned, &client)
+        memory.reach(.orphanWalked)
+        return .done(found)
+      case .sync:
+        state = .pins(scan, found: found)
         return .sync
+      case .wait(let nanoseconds):
+        state = .pins(scan, found: found)
+        return .wait(nanoseconds: nanoseconds)
       }
-      for (chunk, generation) in orphans.sorted(by: { $0.key < $1.key }) {
-        client.heap.adopt(chunk: chunk, generation: generation)
-      }
-      memory.reach(.orphanWalked)
-      return .done(found)
     }
   }
 
@@ -182,11 +194,11 @@ struct ClaimChunk: Operation {
     memory.reach(kind == .orphaned ? .orphanClaimed : .chunkClaimed)
   }
 
-  /// Takes the published blocks of claimed orphans over, one batch of index lines; returns where
-  /// the next begins. No lock is needed: recovery is done with these entries, and from now on only
+  /// Finds the published blocks of claimed orphans in one batch of index lines; returns where the
+  /// next begins. No lock is needed: recovery is done with these entries, and from now on only
   /// this node takes them away.
-  private func walk<M: SharedMemory & ~Copyable>(
-    from first: Int, _ memory: inout M, _ client: inout StoreClient
+  private mutating func walk<M: SharedMemory & ~Copyable>(
+    from first: Int, _ memory: inout M, _ client: StoreClient
   ) -> Int {
     let geometry = client.geometry
     let slots = first..<min(first + ChunkEntry.batch, geometry.entries)
@@ -195,10 +207,33 @@ struct ClaimChunk: Operation {
       guard let entry = IndexEntry(memory.loadLine(geometry.entry(slot)), in: geometry),
         entry.state == .ready, orphans[entry.block / geometry.blocksPerChunk] != nil
       else { continue }
-      client.heap.restore(
+      residents.append(
         Reservation(
           hash: entry.hash, block: entry.block, generation: entry.generation, slot: slot))
     }
     return slots.upperBound
+  }
+
+  /// Takes the orphans into the heap. A pinned block that the index does not tell of has lost its
+  /// line at the device, and somebody may be reading it: it counts as resident, under no name, and
+  /// an eviction will find it lost once the pin has gone.
+  private func adopt(_ pinned: Set<UInt64>, _ client: inout StoreClient) {
+    let geometry = client.geometry
+    for resident in residents { client.heap.restore(resident) }
+    let nobody = BlockHash(hi: 0, lo: 0)
+    for word in pinned.sorted() {
+      let pin = PinTable.pin(word)
+      guard pin.block < geometry.blocks,
+        let generation = orphans[pin.block / geometry.blocksPerChunk]
+      else { continue }
+      client.heap.restore(
+        Reservation(
+          hash: nobody, block: pin.block,
+          generation: UInt64(generation) << 32 | UInt64(pin.generation),
+          slot: geometry.firstSlot(of: nobody)))
+    }
+    for (chunk, generation) in orphans.sorted(by: { $0.key < $1.key }) {
+      client.heap.adopt(chunk: chunk, generation: generation)
+    }
   }
 }

@@ -174,8 +174,8 @@ struct Evict: Operation {
     }
     memory.writeLines(writes)
     for marked in gone { client.heap.unsettle(marked.victim.block) }
-    for victim in lost
-    where !pinned.contains(PinTable.word(block: victim.block, generation: victim.generation)) {
+    // Of a block that was found lost the generation may not be known.
+    for victim in lost where !pinned.contains(where: { PinTable.pin($0).block == victim.block }) {
       client.heap.unsettle(victim.block)
     }
     removed += gone.count

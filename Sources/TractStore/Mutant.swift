@@ -75,6 +75,8 @@ public enum Mutant: String, CaseIterable, Hashable, Sendable {
   case claimsUnlocked
   /// A dead node's chunk is taken over without looking for blocks in use.
   case adoptsWithoutWalk
+  /// A dead node's chunk is taken over without looking for pins. (Was so once.)
+  case adoptsPinned
   /// Chunks are taken over from members that are only suspected.
   case adoptsFromTheLiving
   /// Blocks that DMA may still be writing are given out again.

@@ -38,6 +38,11 @@ struct PinTable: Hashable {
     UInt64(block + 1) << 32 | generation & 0xFFFF_FFFF
   }
 
+  /// Block and lower half of the generation of a pin word that is not 0.
+  static func pin(_ word: UInt64) -> (block: Int, generation: UInt32) {
+    (Int(word >> 32) - 1, UInt32(truncatingIfNeeded: word))
+  }
+
   func isPinned(block: Int, generation: UInt64) -> Bool {
     pins[Self.word(block: block, generation: generation)] != nil
   }

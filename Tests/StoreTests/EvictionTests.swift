@@ -146,4 +146,48 @@ import Testing
     let audit = cluster.audit()
     #expect(audit.problems.isEmpty && audit.members == [Member(node: 1, incarnation: 1)])
   }
+
+  /// Other operations of the node go on while it takes an orphan over. (A block that was evicted
+  /// between its being found and its chunk's adoption was free twice.)
+  @Test func anOrphanIsAdoptedAtOnce() throws {
+    var cluster = try Cluster(blocks: 128)
+    let orphans = BlockHash.numbers(0..<8)
+    cluster.put(orphans, node: 1)
+    cluster.kill(node: 1)
+    cluster.run(Recover(cluster.geometry), node: 0)
+    cluster.put(BlockHash.numbers(100..<220), node: 0)
+    #expect(cluster.clients[0].residentBlocks == 120)
+    var put = PutStart(BlockHash.numbers(300..<308))
+    var outcomes: [PutOutcome]?
+    while outcomes == nil {
+      if case .done(let done) = put.step(&cluster.memories[0], &cluster.clients[0]) {
+        outcomes = done
+      }
+      cluster.settleManager()
+      cluster.run(Remove(orphans), node: 0)
+    }
+    let client = cluster.clients[0]
+    #expect(client.freeBlocks + client.residentBlocks + client.reservedBlocks == 128)
+    #expect(Set(outcomes!.reservations.map(\.block)).count == 8)
+  }
+
+  /// The device loses the index line of a block that somebody reads; its owner dies, the line is
+  /// mended, the chunk taken over.
+  @Test func aPinnedBlockWithoutALineIsNotGivenOut() throws {
+    var cluster = try Cluster(nodes: 3, blocks: 8)
+    cluster.put(BlockHash.numbers(0..<2), node: 1)
+    let pinned = cluster.pin([BlockHash(0)], node: 2)
+    let address = cluster.geometry.entry(try #require(pinned.first).slot)
+    cluster.memories[1].writeLine(Line64(.max, .max, .max, .max, .max, .max, .max, 0), at: address)
+    cluster.kill(node: 1)
+    cluster.run(Recover(cluster.geometry), node: 0)
+    let outcomes = cluster.run(PutStart(BlockHash.numbers(100..<108)), node: 0)
+    // Six free ones, and of the orphan the one that nobody reads.
+    #expect(outcomes.reservations.count == 7)
+    #expect(!outcomes.reservations.contains { $0.block == pinned[0].block })
+    cluster.run(PutRevoke(outcomes.reservations), node: 0)
+    cluster.run(Unpin(pinned), node: 2)
+    let later = cluster.run(PutStart(BlockHash.numbers(100..<108)), node: 0)
+    #expect(later.reservations.count == 8)
+  }
 }
