@@ -11,7 +11,7 @@ private let small = [
 
 @Suite struct HelpTests {
   @Test(arguments: [
-    "", "run", "validate", "catalog", "probe", "probe gpu", "probe fabric", "probe trace",
+    "", "run", "sweep", "validate", "catalog", "probe", "probe gpu", "probe fabric", "probe trace",
     "probe store",
     "plot",
     "check",
@@ -23,8 +23,10 @@ private let small = [
     let name = (["tract-sim"] + words).joined(separator: "-")
     // The number of processors is the machine's.
     try expectGolden(
-      result.output.replacing(#/Systems to run at the same time. \(default: \d+\)/#) { _ in
-        "Systems to run at the same time. (default: processors)"
+      result.output.replacing(
+        #/Systems, or points of a sweep, to run at the same time. \(default: \d+\)/#
+      ) { _ in
+        "Systems, or points of a sweep, to run at the same time. (default: processors)"
       }, "help-\(name).txt")
   }
 
