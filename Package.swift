@@ -37,7 +37,7 @@ let package = Package(
     .target(name: "EventKernel", dependencies: ["CGSL"], swiftSettings: strict),
     // 3: the rack, and what drives it
     .target(
-      name: "Rack", dependencies: ["EventKernel"],
+      name: "Rack", dependencies: ["CGSL", "EventKernel"],
       resources: [.embedInCode("Resources/catalogue.json")], swiftSettings: strict),
     .target(
       name: "Workload", dependencies: ["EventKernel", "JSONText", "Rack"], swiftSettings: strict),
@@ -75,7 +75,8 @@ let package = Package(
       swiftSettings: strict),
 
     .testTarget(name: "EventKernelTests", dependencies: ["EventKernel"], swiftSettings: strict),
-    .testTarget(name: "RackTests", dependencies: ["Rack"], swiftSettings: strict),
+    .testTarget(
+      name: "RackTests", dependencies: ["JSONText", "Rack", "Report"], swiftSettings: strict),
     .testTarget(name: "ModelTests", dependencies: ["ModelChecking"], swiftSettings: strict),
     .testTarget(name: "JSONTextTests", dependencies: ["JSONText"], swiftSettings: strict),
     .testTarget(name: "ReportTests", dependencies: ["Report"], swiftSettings: strict),

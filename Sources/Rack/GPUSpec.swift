@@ -5,6 +5,8 @@ public struct GPUSpec: Hashable, Sendable {
   public var name: String
   /// Dense bf16 peak, flop/s.
   public var peakFlops: Double
+  /// Rate of fp8 matrix products over the bf16 rate; 1 where there are no fp8 tensor cores.
+  public var fp8Speedup: Double
   /// HBM (or GDDR) bandwidth, bytes/s.
   public var memoryBandwidth: Double
   /// Device memory, bytes.
@@ -14,18 +16,24 @@ public struct GPUSpec: Hashable, Sendable {
   public var fit: StepTimeFit
   /// All-reduce latency and algorithmic bandwidth, keyed by tensor-parallel size.
   public var allReduce: [Int: AllReduceFit]
+  /// Bytes/s at which one GPU sends and receives in an all-to-all, its share for itself counted;
+  /// nil if there is no figure.
+  public var allToAllBandwidth: Double?
 
   public init(
-    name: String, peakFlops: Double, memoryBandwidth: Double, memoryBytes: Int,
-    pcieBandwidth: Double, fit: StepTimeFit, allReduce: [Int: AllReduceFit]
+    name: String, peakFlops: Double, fp8Speedup: Double, memoryBandwidth: Double,
+    memoryBytes: Int, pcieBandwidth: Double, fit: StepTimeFit, allReduce: [Int: AllReduceFit],
+    allToAllBandwidth: Double?
   ) {
     self.name = name
     self.peakFlops = peakFlops
+    self.fp8Speedup = fp8Speedup
     self.memoryBandwidth = memoryBandwidth
     self.memoryBytes = memoryBytes
     self.pcieBandwidth = pcieBandwidth
     self.fit = fit
     self.allReduce = allReduce
+    self.allToAllBandwidth = allToAllBandwidth
   }
 }
 

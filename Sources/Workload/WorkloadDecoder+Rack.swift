@@ -78,6 +78,32 @@ extension WorkloadDecoder {
           + "allowed are \(allowed)")
       pool.tensorParallel = 1
     }
+    pool.pipelineParallel = reader.integer(
+      "pipeline_parallel", default: pool.pipelineParallel, in: 1...64)
+    pool.expertParallel = reader.bool("expert_parallel", default: pool.expertParallel)
+    if reader.has("step_times"), let file = reader.requiredString("step_times") {
+      pool.stepTimes = stepTimes(file, reader)
+    } else {
+      _ = reader.node("step_times")
+    }
+  }
+
+  /// The table in a file; what is wrong with it is reported at the key that names it.
+  private func stepTimes(_ file: String, _ reader: ObjectReader) -> StepTimeTable? {
+    let path = resolved(file)
+    let text: [UInt8]
+    do {
+      text = try AtomicFile.read(path)
+    } catch {
+      reader.report("step_times", "\(path) cannot be read: \(error.reason)")
+      return nil
+    }
+    do {
+      return try StepTimeTable(file: path, text: text)
+    } catch {
+      reader.report("step_times", error.description)
+      return nil
+    }
   }
 
   private func nic(_ reader: ObjectReader, _ nic: inout NICSpec) {

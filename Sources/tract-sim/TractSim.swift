@@ -14,7 +14,7 @@ struct TractSim: ParsableCommand {
     version: Comparison.version,
     subcommands: [
       RunCommand.self, ValidateCommand.self, CatalogCommand.self, ProbeCommand.self,
-      PlotCommand.self, CheckCommand.self,
+      CalibrateCommand.self, PlotCommand.self, CheckCommand.self,
     ])
 }
 
