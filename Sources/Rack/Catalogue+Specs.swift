@@ -23,6 +23,13 @@ extension Catalogue {
         prefillAttentionFixedSeconds: value("prefill_attention_fixed"),
         decodeAttention: value("decode_attention"),
         decodeAttentionFixedSeconds: value("decode_attention_fixed")),
+      expertFit: ExpertFit(
+        compute: value("expert_compute"), computeFP8: value("expert_compute_fp8"),
+        memory: value("expert_memory"), fixedSeconds: value("expert_fixed"),
+        trafficBytes: value("expert_traffic")),
+      latentFit: LatentFit(
+        prefill: value("latent_prefill"), decode: value("latent_decode"),
+        fixedSeconds: value("latent_fixed"), trafficBytes: value("latent_traffic")),
       allReduce: allReduce,
       allToAllBandwidth: figure(.gpu, name, "all_to_all_bandwidth")?.si)
   }

@@ -35,14 +35,16 @@ public struct StepTimeModel: Sendable {
   private let denseLayers: Double
   /// What every token goes through in a layer with experts.
   private let common: Kernels
-  /// All experts of a layer at the work of the active ones; memory as if all were read.
+  /// All experts of a layer: work and traffic of the active ones, memory as if all were read.
   private let routed: Kernels
+  private let routedFixedSeconds: Double
   /// Logarithm of the chance that one token leaves an expert alone.
   private let logMissed: Double
   private let linearFixedSeconds: Double
   private let prefillAttentionFixedSeconds: Double
   private let prefillAttentionSecondsPerPair: Double
   private let prefillSecondsPerCachedToken: Double
+  private let latentSecondsPerToken: Double
   private let decodeAttentionFixedSeconds: Double
   private let decodeAttentionSecondsPerToken: Double
   /// Share of layers that see all tokens, and of those that see a window.
@@ -76,10 +78,10 @@ public struct StepTimeModel: Sendable {
     let d = Double(model.hidden)
     let compute = fit.linearCompute * flops
     let memory = fit.linearMemory * gpu.memoryBandwidth
-    /// `whole` parameters are on every rank, `shared` ones divided; `used` of them by each token.
-    func kernels(shared: Double, whole: Double, used: Double = 1) -> Kernels {
+    /// `whole` parameters are on every rank, `shared` ones divided.
+    func kernels(shared: Double, whole: Double) -> Kernels {
       Kernels(
-        secondsPerToken: (2 * shared * used / t + 2 * whole) / compute,
+        secondsPerToken: (2 * shared / t + 2 * whole) / compute,
         memorySeconds: (shared * weightBytes / t + whole * weightBytes) / memory)
     }
     self.table = table
@@ -98,14 +100,23 @@ public struct StepTimeModel: Sendable {
       common = kernels(
         shared: attention + Double(experts.shared) * expert,
         whole: replicated + d * Double(experts.count))
-      let share = Double(experts.active) / Double(experts.count)
-      routed = kernels(shared: Double(experts.count) * expert, whole: 0, used: share)
-      logMissed = log1p(-share)
-      let routedWidth = Double((experts.active + experts.shared) * experts.feedForward)
-      width = (denseLayers * width + (layers - denseLayers) * routedWidth) / layers
+      let grouped = gpu.expertFit
+      let groupedCompute = (weights == .fp8 ? grouped.computeFP8 : grouped.compute) * flops
+      let active = Double(experts.active)
+      routed = Kernels(
+        secondsPerToken: 2 * active * expert / t / groupedCompute
+          + active * d * grouped.trafficBytes / gpu.memoryBandwidth,
+        memorySeconds: Double(experts.count) * expert * weightBytes / t
+          / (grouped.memory * gpu.memoryBandwidth))
+      routedFixedSeconds = grouped.fixedSeconds
+      logMissed = log1p(-active / Double(experts.count))
+      // The routed experts' own element-wise work is in their traffic.
+      let sharedWidth = Double(experts.shared * experts.feedForward)
+      width = (denseLayers * width + (layers - denseLayers) * sharedWidth) / layers
     } else {
       common = Kernels()
       routed = Kernels()
+      routedFixedSeconds = 0
       logMissed = 0
     }
 
@@ -114,21 +125,28 @@ public struct StepTimeModel: Sendable {
     let attentionFlops = fit.prefillAttention * gpu.peakFlops
     let attentionBytes = fit.decodeAttention * gpu.memoryBandwidth
     var rotated = Double(model.heads + model.kvHeads) * Double(model.headDimension)
-    prefillAttentionFixedSeconds = fit.prefillAttentionFixedSeconds
-    decodeAttentionFixedSeconds = fit.decodeAttentionFixedSeconds
     if let latent = model.latentAttention {
+      let fitted = gpu.latentFit
+      let latentFlops = fitted.prefill * gpu.peakFlops
       let wide = Double(latent.queryDimension + latent.valueDimension)
-      prefillAttentionSecondsPerPair = 2 * heads * wide / attentionFlops
+      prefillAttentionFixedSeconds = fit.prefillAttentionFixedSeconds + fitted.fixedSeconds
+      decodeAttentionFixedSeconds = fit.decodeAttentionFixedSeconds + fitted.fixedSeconds
+      latentSecondsPerToken = heads * wide * fitted.trafficBytes / gpu.memoryBandwidth
+      prefillAttentionSecondsPerPair = 2 * heads * wide / latentFlops
       prefillSecondsPerCachedToken =
         2 * Double(latent.kvRank) * heads * Double(latent.plainDimension + latent.valueDimension)
         / compute
       let cached = Double(latent.cachedDimension)
       decodeAttentionSecondsPerToken = max(
-        cached * Double(kv.bytes) / attentionBytes,
-        2 * heads * (cached + Double(latent.kvRank)) / attentionFlops)
-      rotated = Double((model.heads + 1) * latent.ropeDimension + latent.queryRank + latent.kvRank)
+        cached * Double(kv.bytes) / (fitted.decode * gpu.memoryBandwidth),
+        2 * heads * (cached + Double(latent.kvRank)) / latentFlops)
+      // Rotation and norms of the latents are in their traffic.
+      rotated = 0
     } else {
       let headWidth = Double(model.headDimension)
+      prefillAttentionFixedSeconds = fit.prefillAttentionFixedSeconds
+      decodeAttentionFixedSeconds = fit.decodeAttentionFixedSeconds
+      latentSecondsPerToken = 0
       prefillAttentionSecondsPerPair = 4 * heads * headWidth / attentionFlops
       prefillSecondsPerCachedToken = 0
       decodeAttentionSecondsPerToken =
@@ -234,14 +252,15 @@ public struct StepTimeModel: Sendable {
     let tokens = Double(batch.prefillTokens + batch.decodeSequences) * share
     var linear = denseLayers > 0 ? dense.seconds(tokens, exponent) : 0
     if denseLayers < layers {
-      // Experts that at least one token goes to; only their weights are read.
-      var touched = routed
-      touched.memorySeconds *= -expm1(tokens * logMissed)
-      let expert = common.seconds(tokens, exponent) + touched.seconds(tokens, exponent)
+      // Of the experts' weights those are read that at least one token goes to.
+      let touched = -expm1(tokens * logMissed)
+      let expert =
+        common.seconds(tokens, exponent) + tokens * routed.secondsPerToken
+        + touched * routed.memorySeconds + routedFixedSeconds
       linear = (denseLayers * linear + (layers - denseLayers) * expert) / layers
     }
     linear += linearFixedSeconds
-    var attention = 0.0
+    var attention = tokens * latentSecondsPerToken
     if batch.prefillTokens > 0 {
       let pairs =
         fullShare * batch.prefillAttentionPairs + windowShare * batch.prefillWindowPairs

@@ -1,5 +1,6 @@
 // Measured step times: reading tables, between their points, beyond them, and fitting to them.
 
+import Foundation
 import JSONText
 import Rack
 import Report
@@ -139,6 +140,16 @@ private let sample = """
     }
     #expect(error?.findings.count == 1)
     #expect(error?.description.contains("must name the columns kind,tokens") == true)
+  }
+
+  /// The script that measures a GPU writes the columns that are read here.
+  @Test func theMeasuringScriptWritesTheseColumns() throws {
+    let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .deletingLastPathComponent().deletingLastPathComponent()
+    let script = try String(
+      contentsOf: package.appendingPathComponent("Calibration/measure_gpu.py"), encoding: .utf8)
+    let columns = StepTimeTable.columns.joined(separator: ",")
+    #expect(script.contains("STEP_COLUMNS = \"\(columns)\""))
   }
 
   @Test func allFindingsAtOnceButNotThousands() {
