@@ -110,4 +110,7 @@ private func decode(_ text: String, _ overrides: [String] = []) throws(WorkloadE
   try (header + "decode,,,1,100,0\n").write(to: file, atomically: false, encoding: .utf8)
   let error = #expect(throws: WorkloadError.self) { try load() }
   #expect(error?.description.contains("steps.csv:2: milliseconds: expected") == true)
+  try (header + "prefill,9,0,,,9\n").write(to: file, atomically: false, encoding: .utf8)
+  let other = #expect(throws: WorkloadError.self) { try load() }
+  #expect(other?.description.contains("has no decode steps") == true)
 }
