@@ -14,8 +14,7 @@ struct TractSim: ParsableCommand {
     version: Comparison.version,
     subcommands: [
       RunCommand.self, SweepCommand.self, ValidateCommand.self, CatalogCommand.self,
-      ProbeCommand.self,
-      PlotCommand.self, CheckCommand.self,
+      ProbeCommand.self, CalibrateCommand.self, PlotCommand.self, CheckCommand.self,
     ])
 }
 
