@@ -33,14 +33,23 @@ extension ServingCore {
       count: count)
   }
 
-  /// Bytes/s at which the RDMA engine passes this system's descriptors.
-  ///
-  /// One descriptor is one block's keys or values of one layer on one rank; ranks post apart.
+  /// Bytes of one piece: the keys or the values of one layer on one rank, of as many tokens as the
+  /// system moves together.
+  private var pieceBytes: Double {
+    let pieces = 2 * workload.model.layers * workload.rack.prefill.tensorParallel
+    return Double(kvBytesPerToken * system.transferTokens / pieces)
+  }
+
+  /// Bytes/s at which the RDMA engine passes this system's pieces, a descriptor each; ranks post apart.
   var rdmaRate: Double {
-    let ranks = workload.rack.prefill.tensorParallel
-    let descriptorBytes =
-      kvBytesPerToken * system.blockTokens / (2 * workload.model.layers * ranks)
-    return workload.rack.rdmaEngine.rate(descriptorBytes: Double(descriptorBytes)) * Double(ranks)
+    let engine = system.transferEngine ?? workload.rack.rdmaEngine
+    return engine.rate(descriptorBytes: pieceBytes) * Double(workload.rack.prefill.tensorParallel)
+  }
+
+  /// Bytes/s at which a launch for each piece lets copies flow; one kernel moves them all together.
+  var pieceRate: Double {
+    guard system.copyMethod == .dma, system.copyLaunchSeconds > 0 else { return .infinity }
+    return pieceBytes * Double(workload.rack.prefill.tensorParallel) / system.copyLaunchSeconds
   }
 
   /// Bytes/s at which per-block copy launches let copies flow.

@@ -15,7 +15,8 @@ private func workload(_ overrides: [String]) throws -> Workload {
 }
 
 private let everySystem =
-  "systems=[\"nixl\",\"lmcache\",\"tract-nocache\",\"tract\",\"ideal\",\"aggregated\"]"
+  "systems=[\"nixl\",\"lmcache\",\"mooncake\",\"beluga\",\"tract-nocache\",\"tract\",\"ideal\","
+  + "\"aggregated\"]"
 
 @Test func everySystemConserves() throws {
   let comparison = try Comparison(try workload([everySystem]), jobs: 2)
