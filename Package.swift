@@ -54,7 +54,11 @@ let package = Package(
     // Models beside measurements and other tools.
     .target(
       name: "ModelChecking", dependencies: ["EventKernel", "Rack", "Serving", "Workload"],
-      resources: [.embedInCode("References/serving_h100_llama8b.csv")], swiftSettings: strict),
+      resources: [
+        .embedInCode("References/beluga_pool.csv"), .embedInCode("References/mooncake_te.csv"),
+        .embedInCode("References/mooncake_transfers.csv"),
+        .embedInCode("References/serving_h100_llama8b.csv"),
+      ], swiftSettings: strict),
     // 6: commands
     .executableTarget(
       name: "tract-sim",
@@ -93,7 +97,8 @@ let package = Package(
     .testTarget(
       name: "WorkloadTests", dependencies: ["JSONText", "Workload"], swiftSettings: strict),
     .testTarget(
-      name: "ServingTests", dependencies: ["EventKernel", "Report", "Serving", "Workload"],
+      name: "ServingTests",
+      dependencies: ["EventKernel", "Rack", "Report", "Serving", "TractStore", "Workload"],
       swiftSettings: strict),
     // Runs the built commands.
     .testTarget(

@@ -180,7 +180,8 @@ struct MooncakeMaster {
     let share = Double(index.count) / Double(max(1, capacity))
     guard afterFailure || share > highWatermark else { return }
     let ratio = max(evictionRatio, share - highWatermark + evictionRatio)
-    let target = Int((ratio * Double(index.count)).rounded(.up))
+    // Whole numbers stay what they are in spite of rounding errors.
+    let target = Int((ratio * Double(index.count) - 1e-9).rounded(.up))
     var candidates = blocks.indices.filter {
       blocks[$0].order > 0 && blocks[$0].writer < 0 && blocks[$0].readers == 0
         && blocks[$0].leaseEnd <= now

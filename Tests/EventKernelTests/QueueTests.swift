@@ -1,6 +1,7 @@
 // The event queue's order, and waiting times of servers against closed forms.
 
 import EventKernel
+import Foundation
 import Testing
 
 @Test(arguments: [UInt64(1), 2, 3]) func popsInTotalOrder(seed: UInt64) {
@@ -64,14 +65,15 @@ func meanWaitingOfMDc(threads: Int, load: Double) {
   var expected = 0.0
   for k in 1...400 {
     let mean = Double(k * threads) * load
-    var term = exp(-mean)
-    var below = 0.0
-    for j in 0..<(k * threads) {
-      below += term
-      term *= mean / Double(j + 1)
+    let first = k * threads
+    // P(N = kc), and P(N > kc) summed upwards.
+    let term = exp(Double(first) * log(mean) - mean - lgamma(Double(first) + 1))
+    var (above, next) = (0.0, term)
+    for j in (first + 1)..<(first + 2000) {
+      next *= mean / Double(j)
+      above += next
     }
-    // `term` is P(N = kc).
-    expected += (1 - below) - (1 - below - term) / load
+    expected += above + term - above / load
   }
   expected *= service
   var random = RandomStream(seed: 12, name: "mdc")

@@ -15,11 +15,11 @@ private func time(_ seconds: Double) -> SimTime { .zero + .seconds(seconds) }
   /// Of three places: 1 is used again, so 2 goes for 4; 3 is pinned, so 1 goes for 5.
   @Test func evictsTheLeastRecentlyUsed() {
     var cache = BlockCache(capacity: 3)
-    for number in 1...3 { #expect(cache.insert(hash(UInt64(number)))) }
-    #expect(cache.insert(hash(1)))
-    #expect(cache.insert(hash(4)))
+    for number in 1...3 { #expect(cache.insert(hash(UInt64(number))) == true) }
+    #expect(cache.insert(hash(1)) == true)
+    #expect(cache.insert(hash(4)) == true)
     #expect(!cache.contains(hash(2)))
-    #expect(cache.pin(hash(3)))
+    #expect(cache.pin(hash(3)) == true)
     _ = cache.insert(hash(4))
     _ = cache.insert(hash(5))
     #expect([1, 2, 3, 4, 5].map { cache.contains(hash($0)) } == [false, false, true, true, true])
@@ -28,11 +28,12 @@ private func time(_ seconds: Double) -> SimTime { .zero + .seconds(seconds) }
 
   @Test func pinnedBlocksRefuseOthersUntilTheyAreRemoved() {
     var cache = BlockCache(capacity: 1)
-    #expect(cache.insert(hash(1)) && cache.pin(hash(1)))
-    #expect(!cache.insert(hash(2)))
+    #expect(cache.insert(hash(1)) == true)
+    #expect(cache.pin(hash(1)) == true)
+    #expect(cache.insert(hash(2)) == false)
     cache.remove(hash(1))
     #expect(cache.pinned == 0 && cache.count == 0)
-    #expect(cache.insert(hash(2)))
+    #expect(cache.insert(hash(2)) == true)
   }
 }
 

@@ -121,7 +121,7 @@ import Workload
   @Test func beliefsEnd() {
     var engines = engines
     func start() -> Router {
-      var router = router(.kvAware)
+      var router = self.router(.kvAware)
       _ = router.choose(among: engines, for: request(), at: .zero)
       return router
     }
