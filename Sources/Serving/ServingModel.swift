@@ -201,7 +201,8 @@ struct ServingModel<C: Connector> {
   private mutating func plan(_ engine: Int) {
     var budget = core.workload.engine.maxBatchedTokens
     let preempted = planRunning(engine, &budget)
-    if !preempted {
+    // If all were preempted, no step will come that could call for the next plan: this is it.
+    if !preempted || core.engines[engine].batch.isEmpty {
       planReady(engine, &budget)
       planWaiting(engine, &budget)
     }

@@ -8,7 +8,8 @@ import TractStore
 /// The rules of the server are assumed, as the paper's text does not give them: a block has one
 /// writer, and others that want to write it wait until it is done; least recently used blocks that
 /// nobody has pinned are evicted; space is given in the order in which prompts were computed. A
-/// prefix is pinned from its lookup until it is loaded; after prefill all blocks of the prompt are
+/// prefix is pinned from its lookup until it is loaded, unless space runs out before its load begins;
+/// after prefill all blocks of the prompt are
 /// pinned or written again, and stay until decode has read them, all at once. A prompt's partial
 /// tail gets a private name and is dropped then. A dead host's pins are dropped at once.
 struct BelugaConnector: Connector {
@@ -43,6 +44,8 @@ struct BelugaConnector: Connector {
   /// Who waits for each block that is being written.
   private var writing: [BlockHash: [Int]] = [:]
   private var line = RequestLine()
+  /// Requests whose prefix was found and is not being loaded yet; one a prefill worker at most.
+  private var found: [Int] = []
   private var states: [State]
   /// Tokens of blocks that were not written, since they or somebody who writes them were there.
   private var foundTokens = 0
@@ -82,6 +85,7 @@ struct BelugaConnector: Connector {
   }
 
   mutating func loadPrefix(_ request: Int, _ core: inout ServingCore) {
+    found.removeAll { $0 == request }
     read(
       .prefillLoad, request, tokens: states[request].hits.count * core.system.blockTokens,
       worker: core.records[request].prefillWorker, &core)
@@ -134,7 +138,7 @@ struct BelugaConnector: Connector {
   /// Gives space to those in line, in order, while there is some.
   private mutating func serveLine(_ core: inout ServingCore) {
     while let request = line.first, let slot = states[request].slot {
-      guard settle(request) else {
+      guard settle(request) || reclaim(&core) && settle(request) else {
         guard watched != request else { return }
         watched = request
         use.allocationFailures += 1
@@ -168,6 +172,20 @@ struct BelugaConnector: Connector {
       }
       states[request].settled += 1
     }
+    return true
+  }
+
+  /// Drops the pins of prefixes that nobody loads yet: else those who wait for memory that is held
+  /// until it is written would keep space from those who write it. Such requests compute all. False
+  /// if there are none.
+  private mutating func reclaim(_ core: inout ServingCore) -> Bool {
+    guard !found.isEmpty else { return false }
+    for request in found {
+      unpin(states[request].hits)
+      states[request].hits = []
+      core.prepared(request: request, cachedTokens: 0)
+    }
+    found = []
     return true
   }
 
@@ -250,6 +268,10 @@ struct BelugaConnector: Connector {
         core.prepared(
           request: request,
           cachedTokens: states[request].hits.count * core.system.blockTokens)
+        guard !states[request].hits.isEmpty else { return }
+        found.append(request)
+        // Somebody may be waiting for the space that it has pinned.
+        serveLine(&core)
       case .putStart:
         states[request].isAsking = false
         // Blocks may have been lost with those who wrote them.
@@ -332,6 +354,7 @@ struct BelugaConnector: Connector {
     if state.isSaving, core.system.synchronousSave, core.engines[worker].isUp {
       core.resumeSteps(of: worker)
     }
+    found.removeAll { $0 == request }
     if let slot = state.slot { server.finish(slot) }
     _ = line.drop(request)
     states[request] = State()
