@@ -262,6 +262,20 @@ private func bytes(_ comparison: Comparison, _ path: String) throws -> Int {
     #expect(try #require(metrics["store_allocation_failures"]) > 0, "space was not scarce")
   }
 
+  /// The engine waits for its saves, which wait for space that a queued request's prefix has
+  /// pinned: the prefix is given up.
+  @Test func belugaGivesUpPrefixes() throws {
+    _ = try run(
+      "{\"base\":\"beluga\",\"cache_gib\":0.6,\"synchronous_save\":true,\"rpc_us\":5000}",
+      [
+        "seed=725", "rack={\"preset\":\"tract-testbed\",\"decode\":{\"count\":2}}",
+        "engine.gpu_memory_utilization=0.43", "stop.requests=120",
+        "traffic={\"kind\":\"synthetic\",\"input_tokens\":3000,\"input_tokens_std\":100,"
+          + "\"output_tokens\":30,\"unique_tokens\":200,\"prefix_groups\":3,"
+          + "\"arrivals\":{\"process\":\"closed_loop\",\"concurrency\":8}}",
+      ])
+  }
+
   @Test(arguments: ["mooncake", "beluga"]) func noBlockFits(system: String) throws {
     let workload = try workload("{\"base\":\"\(system)\",\"cache_gib\":0.001}", [])
     #expect(ServingRun.obstacle(workload.systems[0], workload)?.contains("holds no block") == true)
