@@ -34,7 +34,11 @@ struct ServingModel<C: Connector> {
   private mutating func handle(_ event: ServingEvent) {
     switch event {
     case .arrival(let request):
-      core.arrive(Int(request), aggregated: C.aggregated)
+      if let reason = connector.refusal(Int(request), core) {
+        core.fail(Int(request), reason: reason)
+      } else {
+        core.arrive(Int(request), aggregated: C.aggregated)
+      }
     case .computeEnded(let engine):
       computeEnded(Int(engine))
     case .network(let version):
@@ -196,7 +200,8 @@ struct ServingModel<C: Connector> {
   private mutating func plan(_ engine: Int) {
     var budget = core.workload.engine.maxBatchedTokens
     let preempted = planRunning(engine, &budget)
-    if !preempted {
+    // If all were preempted, no step will come that could call for the next plan: this is it.
+    if !preempted || core.engines[engine].batch.isEmpty {
       planReady(engine, &budget)
       planWaiting(engine, &budget)
     }

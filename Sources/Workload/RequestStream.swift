@@ -11,6 +11,8 @@ public struct OfferedRequest: Sendable {
   public var inputTokens: Int
   public var outputTokens: Int
   public var promptIDs: [UInt64]
+  /// The conversation it belongs to, where a trace says so.
+  public var session: UInt64? = nil
 }
 
 /// All requests of a run in order of arrival.
