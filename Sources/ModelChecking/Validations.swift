@@ -2,9 +2,7 @@
 
 extension Validation {
   /// All, in the order of `docs/MODELS.md`.
-  public static var all: [Validation] {
-    gpu
-  }
+  public static let all: [Validation] = gpu + [engineScenarios] + queueing
 
   /// Those whose name is `name` or begins with `name-`.
   public static func named(_ name: String) -> [Validation] {

@@ -11,6 +11,13 @@ public struct OfferedRequest: Sendable {
   public var inputTokens: Int
   public var outputTokens: Int
   public var promptIDs: [UInt64]
+
+  public init(arrival: SimTime, inputTokens: Int, outputTokens: Int, promptIDs: [UInt64]) {
+    self.arrival = arrival
+    self.inputTokens = inputTokens
+    self.outputTokens = outputTokens
+    self.promptIDs = promptIDs
+  }
 }
 
 /// All requests of a run in order of arrival.
@@ -20,4 +27,10 @@ public struct RequestStream: Sendable {
   public var requests: [OfferedRequest]
   /// Set for closed-loop arrivals: requests in flight at once; arrival times are then ignored.
   public var concurrency: Int?
+
+  public init(blockTokens: Int, requests: [OfferedRequest], concurrency: Int? = nil) {
+    self.blockTokens = blockTokens
+    self.requests = requests
+    self.concurrency = concurrency
+  }
 }
