@@ -37,7 +37,7 @@ let package = Package(
     .target(name: "EventKernel", dependencies: ["CGSL"], swiftSettings: strict),
     // 3: the rack, and what drives it
     .target(
-      name: "Rack", dependencies: ["EventKernel"],
+      name: "Rack", dependencies: ["CGSL", "EventKernel"],
       resources: [.embedInCode("Resources/catalogue.json")], swiftSettings: strict),
     .target(
       name: "Workload", dependencies: ["EventKernel", "JSONText", "Rack"], swiftSettings: strict),
@@ -54,7 +54,11 @@ let package = Package(
     // Models beside measurements and other tools.
     .target(
       name: "ModelChecking", dependencies: ["EventKernel", "Rack", "Serving", "Workload"],
-      resources: [.embedInCode("References/serving_h100_llama8b.csv")], swiftSettings: strict),
+      resources: [
+        .embedInCode("References/aiconfigurator_steps.csv"),
+        .embedInCode("References/kernel_compositions.csv"),
+        .embedInCode("References/serving_h100_llama8b.csv"),
+      ], swiftSettings: strict),
     // 6: commands
     .executableTarget(
       name: "tract-sim",
@@ -75,7 +79,8 @@ let package = Package(
       swiftSettings: strict),
 
     .testTarget(name: "EventKernelTests", dependencies: ["EventKernel"], swiftSettings: strict),
-    .testTarget(name: "RackTests", dependencies: ["Rack"], swiftSettings: strict),
+    .testTarget(
+      name: "RackTests", dependencies: ["JSONText", "Rack", "Report"], swiftSettings: strict),
     .testTarget(name: "ModelTests", dependencies: ["ModelChecking"], swiftSettings: strict),
     .testTarget(name: "JSONTextTests", dependencies: ["JSONText"], swiftSettings: strict),
     .testTarget(name: "ReportTests", dependencies: ["Report"], swiftSettings: strict),

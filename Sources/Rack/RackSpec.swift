@@ -35,12 +35,27 @@ public struct WorkerPool: Hashable, Sendable {
   public var gpu: GPUSpec
   /// GPUs that share one model replica by tensor parallelism.
   public var tensorParallel: Int
+  /// Groups of `tensorParallel` GPUs that each hold a run of the layers.
+  public var pipelineParallel: Int
+  /// Whether experts stand whole on single ranks, so that tokens travel to them.
+  public var expertParallel: Bool
+  /// Measured step times that go before the formula; nil without.
+  public var stepTimes: StepTimeTable?
 
-  public init(count: Int, gpu: GPUSpec, tensorParallel: Int) {
+  public init(
+    count: Int, gpu: GPUSpec, tensorParallel: Int, pipelineParallel: Int = 1,
+    expertParallel: Bool = false, stepTimes: StepTimeTable? = nil
+  ) {
     self.count = count
     self.gpu = gpu
     self.tensorParallel = tensorParallel
+    self.pipelineParallel = pipelineParallel
+    self.expertParallel = expertParallel
+    self.stepTimes = stepTimes
   }
+
+  /// GPUs of one replica.
+  public var gpuCount: Int { tensorParallel * pipelineParallel }
 }
 
 /// One host's network interface; send and receive are apart.

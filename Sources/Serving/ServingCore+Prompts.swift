@@ -41,12 +41,16 @@ extension ServingCore {
 
   /// Bytes/s at which the RDMA engine passes this system's descriptors.
   ///
-  /// One descriptor is one block's keys or values of one layer on one rank; ranks post apart.
+  /// One descriptor is one block's keys or values (or latents) of one layer on one rank; ranks post
+  /// apart, of those that hold copies of the same KV one.
   var rdmaRate: Double {
+    let model = workload.model
     let ranks = workload.rack.prefill.tensorParallel
+    let posting = ranks / model.kvCopies(tensorParallel: ranks)
     let descriptorBytes =
-      kvBytesPerToken * system.blockTokens / (2 * workload.model.layers * ranks)
-    return workload.rack.rdmaEngine.rate(descriptorBytes: Double(descriptorBytes)) * Double(ranks)
+      kvBytesPerToken * system.blockTokens / (model.kvTensorsPerLayer * model.layers * posting)
+    return workload.rack.rdmaEngine.rate(descriptorBytes: Double(descriptorBytes))
+      * Double(posting)
   }
 
   /// Bytes/s at which per-block copy launches let copies flow.

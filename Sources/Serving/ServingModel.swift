@@ -88,12 +88,11 @@ struct ServingModel<C: Connector> {
 
   private mutating func beginCompute(_ engine: Int) {
     core.engines[engine].computing = true
-    var batch = StepTimeModel.Batch()
+    var batch = StepTimeModel.Batch(window: core.engines[engine].model.window)
     for work in core.engines[engine].batch {
       let sequence = core[work.sequence]
       if work.newTokens == 1 && sequence.computed > 0 {
-        batch.decodeSequences += 1
-        batch.decodeContextTokens += sequence.computed + 1
+        batch.addDecode(contextTokens: sequence.computed + 1)
       } else {
         batch.addPrefill(tokens: work.newTokens, cached: sequence.computed)
       }

@@ -61,8 +61,10 @@ public enum ServingRun {
     guard
       let model = StepTimeModel(
         gpu: pool.gpu, model: workload.model, tensorParallel: pool.tensorParallel,
-        weights: workload.weightFormat, kv: workload.kvFormat)
-    else { preconditionFailure("validation let through a tensor-parallel size without figures") }
+        weights: workload.weightFormat, kv: workload.kvFormat,
+        pipelineParallel: pool.pipelineParallel, expertParallel: pool.expertParallel,
+        table: pool.stepTimes)
+    else { preconditionFailure("validation let through a division without figures") }
     let bytes = MemoryFit.kvBytes(
       pool: pool, model: workload.model, weights: workload.weightFormat,
       utilization: workload.engine.gpuMemoryUtilization,

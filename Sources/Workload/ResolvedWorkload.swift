@@ -33,10 +33,16 @@ public enum ResolvedWorkload {
   }
 
   private static func pool(_ pool: WorkerPool) -> JSONValue {
-    .object([
-      "count": .integer(pool.count), "gpu": .string(pool.gpu.name),
-      "tensor_parallel": .integer(pool.tensorParallel),
-    ])
+    var members: [(key: String, value: JSONNode)] = [
+      ("count", JSONNode(.integer(pool.count))), ("gpu", JSONNode(.string(pool.gpu.name))),
+      ("tensor_parallel", JSONNode(.integer(pool.tensorParallel))),
+      ("pipeline_parallel", JSONNode(.integer(pool.pipelineParallel))),
+      ("expert_parallel", JSONNode(.bool(pool.expertParallel))),
+    ]
+    if let table = pool.stepTimes {
+      members.append(("step_times", JSONNode(.string(table.file))))
+    }
+    return .object(members)
   }
 
   private static func rack(_ rack: RackSpec) -> JSONValue {

@@ -26,7 +26,7 @@ struct WorkloadDecoder {
     let weights = reader.choice("weight_format", default: NumberFormat.bf16)
     let kv = reader.choice("kv_format", default: NumberFormat.bf16)
     let rack = rack(reader.object("rack"))
-    let engine = engine(reader.object("engine"), tensorParallel: rack?.decode.tensorParallel ?? 1)
+    let engine = engine(reader.object("engine"), rack)
     let systems = systems(reader, capacity: rack)
     let baseline = reader.string("baseline", default: systems.first?.name ?? "")
     if !systems.isEmpty, !systems.contains(where: { $0.name == baseline }) {
@@ -49,6 +49,11 @@ struct WorkloadDecoder {
     return workload
   }
 
+  /// A path that the file names, relative to the file's folder.
+  func resolved(_ path: String) -> String {
+    path.hasPrefix("/") || folder.isEmpty ? path : "\(folder)/\(path)"
+  }
+
   // MARK: Model and engine
 
   private func model(_ reader: ObjectReader) -> ModelSpec? {
@@ -61,11 +66,13 @@ struct WorkloadDecoder {
     return model
   }
 
-  private func engine(_ reader: ObjectReader, tensorParallel: Int) -> EngineSpec {
+  private func engine(_ reader: ObjectReader, _ rack: RackSpec?) -> EngineSpec {
     defer { reader.finish() }
-    // Fitted on held-out vLLM runs; none was needed on one GPU.
+    // Fitted on held-out vLLM runs; none was needed on one GPU, and measured steps hold theirs.
+    let tensorParallel = rack?.decode.tensorParallel ?? 1
+    let isMeasured = rack?.prefill.stepTimes != nil || rack?.decode.stepTimes != nil
     let overhead =
-      [2, 4, 8].contains(tensorParallel)
+      [2, 4, 8].contains(tensorParallel) && !isMeasured
       ? catalogue.software("step_overhead_tp\(tensorParallel)") * 1e3 : 0
     return EngineSpec(
       blockTokens: reader.integer("block_tokens", default: 16, in: 1...8192),
@@ -90,6 +97,12 @@ struct WorkloadDecoder {
         reader.report(
           "rack", "\(name): \(ranks) ranks cannot share \(workload.model.heads) heads evenly")
       }
+      if let obstacle = StepTimeModel.obstacle(
+        gpu: pool.gpu, model: workload.model, tensorParallel: ranks,
+        pipelineParallel: pool.pipelineParallel, expertParallel: pool.expertParallel)
+      {
+        reader.report("rack", "\(name): \(obstacle)")
+      }
       let free = MemoryFit.kvBytes(
         pool: pool, model: workload.model, weights: workload.weightFormat,
         utilization: workload.engine.gpuMemoryUtilization, reserveBytes: reserve)
@@ -98,8 +111,9 @@ struct WorkloadDecoder {
       let needed = workload.model.parameters * workload.weightFormat.bytes
       reader.report(
         "rack",
-        "\(name): \(ranks) × \(pool.gpu.name) cannot hold \(workload.model.name): weights take "
-          + "\(needed / 1_000_000_000) GB; use more tensor_parallel ranks, a larger GPU or fp8")
+        "\(name): \(pool.gpuCount) × \(pool.gpu.name) cannot hold \(workload.model.name): weights take "
+          + "\(needed / 1_000_000_000) GB; use more tensor_parallel ranks or pipeline_parallel stages, a larger GPU "
+          + "or fp8")
     }
   }
 
@@ -136,7 +150,7 @@ struct WorkloadDecoder {
       let limit = 1e6
       let file = reader.requiredString("file")
       let spec = Traffic.TraceSpec(
-        path: file.map { $0.hasPrefix("/") || folder.isEmpty ? $0 : "\(folder)/\($0)" } ?? "",
+        path: file.map(resolved) ?? "",
         speedup: reader.number("speedup", default: 1, in: 0...limit, open: true),
         smearSeconds: reader.number("smear_ms", default: 0, in: 0...limit * 1e3) / 1e3,
         blockTokens: reader.integer("block_tokens", default: 512, in: 1...65_536))
