@@ -58,6 +58,7 @@ let package = Package(
         .embedInCode("References/aiconfigurator_steps.csv"),
         .embedInCode("References/kernel_compositions.csv"),
         .embedInCode("References/serving_h100_llama8b.csv"),
+        .embedInCode("References/vllm_rtx4090_llama8b.csv"),
       ], swiftSettings: strict),
     // 6: commands
     .executableTarget(

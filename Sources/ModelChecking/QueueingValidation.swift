@@ -152,7 +152,7 @@ extension Validation {
     var gaps = RandomStream(seed: 1, name: "gaps")
     var choices = RandomStream(seed: 1, name: "choices")
     var now = SimTime.zero
-    let requests = (0..<40 * 2000).map { index in
+    let requests = (0..<40 * 5000).map { index in
       now = now + .milliseconds(gaps.exponential(mean: mean / load))
       return OfferedRequest(
         arrival: now, inputTokens: lengths[choices.integer(below: lengths.count)],
@@ -164,7 +164,7 @@ extension Validation {
     precondition(run.violations.isEmpty, "a law is broken: \(run.violations)")
     var place = 0
     return row(name, load, expected) {
-      batches(of: 2000) {
+      batches(of: 5000) {
         defer { place += 1 }
         return run.requests[place].prefill.scheduling.seconds * 1e3
       }
@@ -181,7 +181,10 @@ extension Validation {
        "stop": {"requests": 1}}
       """
     do {
-      return try WorkloadFile.decode(Array(text.utf8), name: "queueing", folder: "")
+      var workload = try WorkloadFile.decode(Array(text.utf8), name: "queueing", folder: "")
+      // No prompt fills a block, so nothing is ever cached.
+      workload.systems[0].blockTokens = 8192
+      return workload
     } catch {
       preconditionFailure("the workload of the queueing validation is wrong: \(error)")
     }

@@ -2,7 +2,7 @@
 
 extension Validation {
   /// All, in the order of `docs/MODELS.md`.
-  public static let all: [Validation] = gpu + [engineScenarios] + queueing
+  public static let all: [Validation] = gpu + [engineScenarios] + engineRun + queueing
 
   /// Those whose name is `name` or begins with `name-`.
   public static func named(_ name: String) -> [Validation] {

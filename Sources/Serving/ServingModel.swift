@@ -200,7 +200,8 @@ struct ServingModel<C: Connector> {
   private mutating func plan(_ engine: Int) {
     var budget = core.workload.engine.maxBatchedTokens
     let preempted = planRunning(engine, &budget)
-    if !preempted {
+    // If all were preempted, no step will come that could call for the next plan: this is it.
+    if !preempted || core.engines[engine].batch.isEmpty {
       planReady(engine, &budget)
       planWaiting(engine, &budget)
     }
@@ -289,11 +290,8 @@ struct ServingModel<C: Connector> {
 
   /// Looks up requests near the head of the queue while the engine works.
   private mutating func prepareAhead(_ engine: Int) {
-    for position in 0..<min(Self.lookahead, core.engines[engine].waiting.count) {
+    for position in 0..<min(ServingConstants.lookupAhead, core.engines[engine].waiting.count) {
       prepare(core.engines[engine].waiting[position])
     }
   }
-
-  /// Queued requests looked up ahead of their admission: enough to fill a step (assumed).
-  private static var lookahead: Int { 8 }
 }
