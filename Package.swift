@@ -60,6 +60,7 @@ let package = Package(
         .embedInCode("References/beluga_pool.csv"), .embedInCode("References/mooncake_te.csv"),
         .embedInCode("References/mooncake_transfers.csv"),
         .embedInCode("References/serving_h100_llama8b.csv"),
+        .embedInCode("References/vllm_rtx4090_llama8b.csv"),
       ], swiftSettings: strict),
     // 6: commands
     .executableTarget(

@@ -11,6 +11,7 @@ extension Validation {
         "\(holds ? "ok" : "MISSED"), mean at most \(Self.percent(limit))"
       case .each(let limit):
         "\(holds ? "ok" : "MISSED"), each at most \(Self.percent(limit))"
+      case .interval: "\(holds ? "ok" : "MISSED"), each within its confidence interval"
       case .none: "reported only"
       }
     return "\(name): \(rows.count) rows, error mean \(Self.percent(meanError)), "
@@ -27,7 +28,7 @@ extension Validation {
       lines.append(
         row.label.padding(toLength: width, withPad: " ", startingAt: 0)
           + String(format: "  %12.6g  %12.6g  %+8.3f %%", row.reference, row.model, row.error * 100)
-      )
+          + (row.tolerance.map { String(format: "  within %.3f %%", $0 * 100) } ?? ""))
     }
     return lines.joined(separator: "\n") + "\n"
   }

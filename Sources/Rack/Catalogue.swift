@@ -53,10 +53,13 @@ public struct Catalogue: Sendable {
     public var dram: String
     public var cxl: String
     public var pcieDuplex: String
+    /// Key into `Catalogue.sources`: where this composition comes from.
+    public var source: String
+    public var grade: Grade
     public var note: String
 
     enum CodingKeys: String, CodingKey {
-      case prefill, decode, nic, dram, cxl, note
+      case prefill, decode, nic, dram, cxl, source, grade, note
       case transferEngine = "transfer_engine"
       case pcieDuplex = "pcie_duplex"
     }
@@ -86,8 +89,8 @@ public struct Catalogue: Sendable {
   private struct Curve: Codable {
     var source: String
     var grade: Grade
-    var unit: String
     var note: String
+    /// GB/s and ns.
     var points: [[Double]]
   }
 
@@ -126,6 +129,8 @@ public struct Catalogue: Sendable {
   private let aliases: [String: [String: String]]
   /// Latency of a small read against utilisation of its path.
   public let loadedLatency: LoadedLatencyCurve
+  /// The measured points behind it, ascending: GB/s and ns, each with its source.
+  public let loadedLatencyPoints: [(bandwidth: Quantity, latency: Quantity)]
 
   private init(_ resource: Resource) {
     sources = resource.sources
@@ -136,7 +141,13 @@ public struct Catalogue: Sendable {
       .cxl: resource.cxl, .software: resource.software,
       .transferEngine: resource.transferEngine,
     ]
-    let points = resource.loadedLatency.points
+    let curve = resource.loadedLatency
+    func quantity(_ value: Double, _ unit: String) -> Quantity {
+      Quantity(
+        value: value, unit: unit, source: curve.source, grade: curve.grade, note: curve.note)
+    }
+    loadedLatencyPoints = curve.points.map { (quantity($0[0], "GB/s"), quantity($0[1], "ns")) }
+    let points = curve.points
     let (maximum, idle) = (points[points.count - 1][0], points[0][1])
     loadedLatency = LoadedLatencyCurve(
       points: points.map { .init(utilisation: $0[0] / maximum, factor: $0[1] / idle) })
@@ -155,6 +166,15 @@ public struct Catalogue: Sendable {
     tables[section]?[canonical(section, name)].map { table in
       table.keys.sorted().map { ($0, table[$0]!) }
     }
+  }
+
+  /// The citation behind a source key.
+  /// - Precondition: the built-in catalogue has it; a test covers every key used.
+  public func citation(_ source: String) -> String {
+    guard let citation = sources[source] else {
+      preconditionFailure("the catalogue has no source '\(source)'")
+    }
+    return citation
   }
 
   /// One figure of an entry.

@@ -154,9 +154,10 @@ public struct StepTimeModel: Sendable {
     }
     windowShare = Double(model.slidingWindow?.layers ?? 0) / layers
     fullShare = 1 - windowShare
-    elementFixedSeconds = 5 * 2.5e-6
+    elementFixedSeconds = Catalogue.builtIn.software("element_fixed")
     elementSecondsPerToken =
-      2 * (8 * d + 2 * rotated + 3 * width) / (0.8 * gpu.memoryBandwidth)
+      2 * (8 * d + 2 * rotated + 3 * width)
+      / (Catalogue.builtIn.software("element_memory") * gpu.memoryBandwidth)
 
     // Collectives: two all-reduces a layer; with whole experts one of them, dispatch and combine.
     if let reduce = gpu.allReduce[tensorParallel] {

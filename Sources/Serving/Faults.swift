@@ -172,7 +172,7 @@ extension ServingCore {
     if old.computing, !old.computeEnded, old.stepEnds > now {
       engine.busy = old.busy - (old.stepEnds - now)
     }
-    if old.prefixCache != nil { engine.prefixCache = BlockCache(capacity: old.totalBlocks) }
+    if old.prefixCache != nil { engine.prefixCache = BlockPool(count: old.totalBlocks) }
     engines[worker] = engine
   }
 
@@ -203,7 +203,7 @@ extension ServingCore {
         engines[engine].waiting.remove(id)
         retire(id)
       } else if engines[engine].prefixCache != nil {
-        sharedBlocks[request] = []
+        blockTables[Int(id.index)] = []
       }
       self[id] = Sequence()
     }

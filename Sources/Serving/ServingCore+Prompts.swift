@@ -21,10 +21,22 @@ extension ServingCore {
       count: (records[request].inputTokens - 1) / system.blockTokens)
   }
 
-  /// Hashes of the first `tokens` of the prompt in full blocks of the engine's own size.
-  func engineBlockHashes(_ request: Int, tokens: Int) -> [BlockHash] {
+  /// Name of block `place` of a request in the engine's prefix cache. What the request generates
+  /// no other request can name, but it finds it again itself after a preemption.
+  func blockName(_ request: Int, _ place: Int) -> BlockHash {
     let size = workload.engine.blockTokens
-    return hashes(request, blockTokens: size, count: tokens / size)
+    guard (place + 1) * size <= records[request].inputTokens else {
+      return BlockHashing.privateHash(request: request, block: place, attempt: 0)
+    }
+    return BlockHashing.hash(
+      promptIDs: stream.requests[request].promptIDs, idTokens: stream.blockTokens,
+      blockTokens: size, block: place)
+  }
+
+  /// Hashes of the prompt's full blocks, at the engine's block size.
+  func engineBlockHashes(_ request: Int) -> [BlockHash] {
+    let size = workload.engine.blockTokens
+    return hashes(request, blockTokens: size, count: records[request].inputTokens / size)
   }
 
   private func hashes(_ request: Int, blockTokens: Int, count: Int) -> [BlockHash] {

@@ -36,8 +36,9 @@ struct ServingCore {
   /// Instant the last request ended.
   var end = SimTime.zero
 
-  /// Blocks of the engine's prefix cache that a request uses; empty without such a cache.
-  var sharedBlocks: [[BlockHash]] = []
+  /// Each sequence's blocks in their order, on engines with a prefix cache; else they are counted
+  /// only, and this is empty.
+  var blockTables: [[Int32]] = []
 
   var faults: FaultState
 
@@ -76,9 +77,9 @@ struct ServingCore {
     faults = FaultState(
       workload.faults, workers: engines.count, requests: stream.requests.count)
     guard system.hbmPrefixCache else { return }
-    sharedBlocks = Array(repeating: [], count: stream.requests.count)
+    blockTables = Array(repeating: [], count: sequences.count)
     for index in engines.indices {
-      self.engines[index].prefixCache = BlockCache(capacity: engines[index].totalBlocks)
+      self.engines[index].prefixCache = BlockPool(count: engines[index].totalBlocks)
     }
   }
 
@@ -115,8 +116,7 @@ struct ServingCore {
   mutating func arrive(_ request: Int, aggregated: Bool) {
     let record = records[request]
     // Only prefill can save itself a prefix.
-    let hashes =
-      workload.router == .kvAware ? engineBlockHashes(request, tokens: record.inputTokens) : []
+    let hashes = workload.router == .kvAware ? engineBlockHashes(request) : []
     let routed = RoutedRequest(
       session: session(request), tokens: record.inputTokens, blocks: hashes)
     guard let engine = prefillRouter.choose(among: engines, for: routed, at: now) else {
@@ -124,11 +124,12 @@ struct ServingCore {
       return
     }
     records[request].prefillWorker = engine
-    let prefillTokens = aggregated ? record.inputTokens + record.outputTokens : record.inputTokens
+    // The token sampled last needs no KV.
+    let tokens = record.inputTokens + record.outputTokens - 1
+    let prefillTokens = aggregated ? tokens : record.inputTokens
     guard fits(tokens: prefillTokens, on: engine, request: request) else { return }
     if !aggregated {
       // Pools are uniform, so the first decode engine stands for the one chosen later.
-      let tokens = record.inputTokens + record.outputTokens
       guard fits(tokens: tokens, on: decodeRouter.pool.lowerBound, request: request) else {
         return
       }
@@ -144,7 +145,7 @@ struct ServingCore {
   }
 
   private mutating func fits(tokens: Int, on engine: Int, request: Int) -> Bool {
-    let needed = engines[engine].blocks(forTokens: tokens) + engines[engine].watermarkBlocks
+    let needed = engines[engine].blocks(forTokens: tokens)
     if needed <= engines[engine].totalBlocks { return true }
     fail(
       request,

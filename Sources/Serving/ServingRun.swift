@@ -57,7 +57,10 @@ public enum ServingRun {
     return result(&model)
   }
 
-  private static func engine(host: Int, pool: WorkerPool, _ workload: Workload) -> Engine {
+  /// A worker's engine, with all KV blocks that fit into its memory or with `blocks`.
+  static func engine(
+    host: Int, pool: WorkerPool, _ workload: Workload, blocks: Int? = nil
+  ) -> Engine {
     guard
       let model = StepTimeModel(
         gpu: pool.gpu, model: workload.model, tensorParallel: pool.tensorParallel,
@@ -70,10 +73,10 @@ public enum ServingRun {
       utilization: workload.engine.gpuMemoryUtilization,
       reserveBytes: Int(Catalogue.builtIn.software("activation_reserve")))
     let blockBytes = workload.engine.blockTokens * workload.kvBytesPerToken
-    let blocks = bytes / blockBytes
+    let blocks = blocks ?? bytes / blockBytes
     return Engine(
       host: host, model: model, blockTokens: workload.engine.blockTokens, totalBlocks: blocks,
-      watermarkBlocks: Int((workload.engine.watermark * Double(blocks)).rounded(.up)))
+      watermarkBlocks: Int(workload.engine.watermark * Double(blocks)))
   }
 
   private static func result<C: Connector>(_ model: inout ServingModel<C>) -> RunResult {

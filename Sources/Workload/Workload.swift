@@ -39,7 +39,7 @@ public struct EngineSpec: Hashable, Sendable {
   public var maxSequences: Int
   /// Share of GPU memory for weights, activations and KV (vLLM `gpu_memory_utilization`).
   public var gpuMemoryUtilization: Double
-  /// Share of KV blocks kept free when a request is admitted (vLLM `watermark`).
+  /// Share of KV blocks kept free when a request is admitted beside others (vLLM `watermark`).
   public var watermark: Double
   /// Fixed time of every step beside the kernels, seconds.
   public var stepOverheadSeconds: Double

@@ -98,7 +98,7 @@ struct WorkloadDecoder {
       maxSequences: reader.integer("max_sequences", default: 256, in: 1...65_536),
       gpuMemoryUtilization: reader.number(
         "gpu_memory_utilization", default: 0.9, in: 0...1, open: true),
-      watermark: reader.number("watermark", default: 0.01, in: 0...0.5),
+      watermark: reader.number("watermark", default: 0, in: 0...0.5),
       stepOverheadSeconds: reader.number("step_overhead_ms", default: overhead, in: 0...1e4) / 1e3,
       frontendSeconds: reader.number("frontend_ms", default: 0, in: 0...1e6) / 1e3)
   }

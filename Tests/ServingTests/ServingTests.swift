@@ -1,6 +1,5 @@
 // Whole runs: every system conserves what it must, and repeats itself exactly.
 
-import EventKernel
 import Report
 import Serving
 import Testing
@@ -75,30 +74,6 @@ private let everySystem =
   let failures = comparison.metrics[0].failures
   #expect(failures.map(\.reason).allSatisfy { $0.contains("raise cache_gib") })
   #expect(failures.reduce(0) { $0 + $1.count } > 0, "there is no stall to report any more")
-}
-
-/// M/D/1 through the whole serving path: one prefill worker, one request a step.
-@Test(arguments: [(0.5, 20_000), (0.8, 30_000), (0.9, 60_000)])
-func prefillStageIsMD1(load: Double, count: Int) throws {
-  func run(_ rate: Double, _ requests: Int) throws -> RunResult {
-    let workload = try workload([
-      "systems=[\"ideal\"]", "baseline=ideal", "stop.requests=\(requests)",
-      "traffic={\"kind\":\"static\",\"input_tokens\":6000,\"output_tokens\":1,"
-        + "\"arrivals\":{\"process\":\"poisson\",\"rate_rps\":\(rate)}}",
-      "engine.max_batched_tokens=6000",
-    ])
-    return try Comparison(workload, jobs: 1).runs[0]
-  }
-  let alone = try #require(try run(0.001, 1).requests.first)
-  let service = try #require(alone.prefillDone).seconds - alone.arrival.seconds
-  let records = try run(load / service, count).requests
-  let waits = records.map { $0.prefill.scheduling.seconds }
-  // Twenty batches of consecutive requests; the first warms up.
-  let size = count / 20
-  let batches = (1..<20).map { Statistics.mean(Array(waits[$0 * size..<($0 + 1) * size])) }
-  let expected = load * service / (2 * (1 - load))
-  let error = abs(Statistics.mean(batches) - expected)
-  #expect(error < Statistics.confidenceHalfWidth(batches, level: 0.99))
 }
 
 /// One worker, one client: every request but the first finds the shared prefix in GPU memory.
