@@ -54,7 +54,11 @@ let package = Package(
     // Models beside measurements and other tools.
     .target(
       name: "ModelChecking", dependencies: ["EventKernel", "Rack", "Serving", "Workload"],
-      resources: [.embedInCode("References/serving_h100_llama8b.csv")], swiftSettings: strict),
+      resources: [
+        .embedInCode("References/serving_h100_llama8b.csv"),
+        .embedInCode("References/simgrid_links.csv"),
+        .embedInCode("References/simgrid_flows.csv"),
+      ], swiftSettings: strict),
     // 6: commands
     .executableTarget(
       name: "tract-sim",
