@@ -58,6 +58,10 @@ let package = Package(
         .embedInCode("References/serving_h100_llama8b.csv"),
         .embedInCode("References/simgrid_links.csv"),
         .embedInCode("References/simgrid_flows.csv"),
+        .embedInCode("References/ns3_links.csv"),
+        .embedInCode("References/ns3_flows.csv"),
+        .embedInCode("References/pause_links.csv"),
+        .embedInCode("References/pause_flows.csv"),
       ], swiftSettings: strict),
     // 6: commands
     .executableTarget(

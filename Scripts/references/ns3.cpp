@@ -140,7 +140,7 @@ static Case traffic(std::string name, int hosts, double trunk, double load, doub
     now += -std::log(1 - uniform()) / rate;
     int from = trunk > 0 ? below(hosts / 2) : below(hosts);
     int to = trunk > 0 ? hosts / 2 + below(hosts / 2) : uniform() < hot ? hosts - 1 : below(hosts);
-    if (from != to) one.flows.push_back({from, to, std::round(now * 1e3) / 1e3, size()});
+    if (from != to) one.flows.push_back({from, to, std::round(now * 1e2) / 1e2, size()});
   }
   return one;
 }
@@ -163,10 +163,10 @@ int main(int argc, char** argv) {
     }
     cases.push_back(incast);
   }
-  cases.push_back(traffic("uniform-0.3", 8, 0, 0.3, 0, 60));
-  cases.push_back(traffic("uniform-0.6", 8, 0, 0.6, 0, 60));
-  cases.push_back(traffic("uniform-0.85", 8, 0, 0.85, 0, 60));
-  cases.push_back(traffic("hot-0.2", 8, 0, 0.2, 0.4, 60));
+  cases.push_back(traffic("uniform-0.3", 8, 0, 0.3, 0, 40));
+  cases.push_back(traffic("uniform-0.6", 8, 0, 0.6, 0, 40));
+  cases.push_back(traffic("uniform-0.85", 8, 0, 0.85, 0, 40));
+  cases.push_back(traffic("hot-0.2", 8, 0, 0.2, 0.4, 40));
   cases.push_back(traffic("trunk-12.5", 8, 12.5, 0.8, 0, 40));
   cases.push_back(traffic("trunk-25", 8, 25, 0.8, 0, 40));
 
@@ -200,7 +200,7 @@ int main(int argc, char** argv) {
         latency += hop_us + (payload + framing) / one.trunk_gbps * 1e-3;
       }
       path += " " + std::to_string(one.hosts + flow.to);
-      std::fprintf(flows, "%s,%s,%.3f,%u,%.3f,0,%.3f\n", one.name.c_str(), path.c_str(),
+      std::fprintf(flows, "%s,%s,%.2f,%u,%.3f,0,%.2f\n", one.name.c_str(), path.c_str(),
                    flow.start_us, flow.bytes, latency, flow.fct_us);
     }
   }

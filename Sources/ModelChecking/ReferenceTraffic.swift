@@ -66,11 +66,28 @@ struct ReferenceTraffic {
     }
   }
 
-  private static func durations(_ one: Case, weight: (Flow) -> Double) -> [SimDuration] {
+  /// One row for each case: the mean duration of its flows, all of equal weight.
+  /// - Parameter coupling: of the egresses, which are the first links of the flows.
+  func means(coupling: Double) -> [Validation.Row] {
+    cases.map { one in
+      let durations = Self.durations(one, coupling: coupling) { _ in 1 }
+      let count = Double(one.flows.count)
+      return Validation.Row(
+        one.name,
+        reference: one.flows.reduce(0) { $0 + $1.referenceMicroseconds } / count,
+        model: durations.reduce(0) { $0 + $1.seconds * 1e6 } / count)
+    }
+  }
+
+  private static func durations(
+    _ one: Case, coupling: Double = 0, weight: (Flow) -> Double
+  ) -> [SimDuration] {
     var network = FluidNetwork()
     let links = one.capacities.indices.map {
       network.addResource(name: "\($0)", bytesPerSecond: one.capacities[$0])
     }
+    network.coupleHeadOfLine(
+      at: Set(one.flows.map { $0.path[0] }).sorted().map { links[$0] }, coupling: coupling)
     let begins = one.flows.map { $0.start + $0.latency }
     var waiting = begins.indices.sorted { (begins[$0], $0) < (begins[$1], $1) }[...]
     var durations = Array(repeating: SimDuration.zero, count: one.flows.count)
