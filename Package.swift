@@ -62,6 +62,8 @@ let package = Package(
         .embedInCode("References/ns3_flows.csv"),
         .embedInCode("References/pause_links.csv"),
         .embedInCode("References/pause_flows.csv"),
+        .embedInCode("References/descriptor_rates.csv"),
+        .embedInCode("References/transfer_times.csv"),
       ], swiftSettings: strict),
     // 6: commands
     .executableTarget(

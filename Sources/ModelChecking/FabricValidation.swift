@@ -5,7 +5,7 @@ import Rack
 extension Validation {
   /// All validations of links, paths and transfer engines.
   static var fabric: [Validation] {
-    [sharingSimGrid, sharingNS3, pauses(coupling: 0), pauses(coupling: 1)]
+    [sharingSimGrid, sharingNS3, pauses(coupling: 0), pauses(coupling: 1)] + transfers
   }
 
   /// Max-min sharing itself. SimGrid's CM02 model shares in inverse proportion to the latency of a
