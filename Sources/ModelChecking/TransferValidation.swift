@@ -40,11 +40,12 @@ extension Validation {
       unit: "us", limit: limit,
       rows: rows.map { row in
         let bytes = table.number("bytes", row)
+        let rankBytes = bytes / table.number("ranks", row)
         let launch = table.text("launch", row)
         let launchSeconds = launch.isEmpty ? 0 : Catalogue.builtIn.software(launch)
         return Row(
           "\(Int(bytes)) B", reference: table.number("us", row),
-          model: (launchSeconds + engine(row, table).descriptorTime(bytes: bytes)) * 1e6)
+          model: (launchSeconds + engine(row, table).descriptorTime(bytes: rankBytes)) * 1e6)
       })
   }
 
