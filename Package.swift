@@ -57,10 +57,18 @@ let package = Package(
       resources: [
         .embedInCode("References/aiconfigurator_steps.csv"),
         .embedInCode("References/kernel_compositions.csv"),
-        .embedInCode("References/beluga_pool.csv"), .embedInCode("References/mooncake_te.csv"),
+        .embedInCode("References/beluga_pool.csv"),
         .embedInCode("References/mooncake_transfers.csv"),
         .embedInCode("References/serving_h100_llama8b.csv"),
         .embedInCode("References/vllm_rtx4090_llama8b.csv"),
+        .embedInCode("References/simgrid_links.csv"),
+        .embedInCode("References/simgrid_flows.csv"),
+        .embedInCode("References/ns3_links.csv"),
+        .embedInCode("References/ns3_flows.csv"),
+        .embedInCode("References/pause_links.csv"),
+        .embedInCode("References/pause_flows.csv"),
+        .embedInCode("References/descriptor_rates.csv"),
+        .embedInCode("References/transfer_times.csv"),
       ], swiftSettings: strict),
     // 6: commands
     .executableTarget(

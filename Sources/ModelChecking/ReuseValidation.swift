@@ -5,7 +5,7 @@ import Rack
 
 extension Validation {
   /// All validations of prefix reuse.
-  static var reuse: [Validation] { [belugaCalls, belugaCopies, mooncakeEngine, mooncakeTransfers] }
+  static var reuse: [Validation] { [belugaCalls, belugaCopies, mooncakeTransfers] }
 
   /// Callers that each send their next call when they have an answer, through the simulator's
   /// server. Round trip and service are catalogue figures from this very measurement: it shows that
@@ -64,21 +64,6 @@ extension Validation {
       })
   }
 
-  /// The law of a descriptor against the table it was fitted to.
-  private static var mooncakeEngine: Validation {
-    let table = ReferenceTable(PackageResources.mooncake_te_csv)
-    let engine = Catalogue.builtIn.transferEngine("mooncake-te")!
-    return Validation(
-      "reuse-mooncake-te", title: "Mooncake's transfer engine by block size; fitted to these rows",
-      source: "PaddlePaddle/FastDeploy, kvcache_transfer README", unit: "GB/s", limit: .each(0.08),
-      rows: table.rows.map { row in
-        let kib = table.number("block_kib", row)
-        return Row(
-          "\(Int(kib)) KiB", reference: table.number("gbps", row),
-          model: engine.rate(descriptorBytes: kib * 1024) / 1e9)
-      })
-  }
-
   /// Launch, then bytes at the lesser of all ports and of one engine thread a port. A prompt's
   /// descriptors are of 64 tokens (the real size is not published), bulk ones of 1 MiB.
   private static var mooncakeTransfers: Validation {
@@ -101,7 +86,7 @@ extension Validation {
         let port = catalogue.nic(gigabits == 200 ? "cx6-200g" : "cx7-400g")!.txBandwidth
         let rate = ports * min(port, engine.rate(descriptorBytes: descriptor))
         let megabytes = table.number("megabytes", row)
-        let launch = isPrompt ? catalogue.software("mooncake_launch") : 0
+        let launch = isPrompt ? catalogue.software("mooncake_vllm_launch") : 0
         return Row(
           "\(table.text("kind", row)) \(Int(megabytes)) MB, \(Int(ports)) x \(gigabits)G",
           reference: table.number("ms", row), model: (launch + megabytes * 1e6 / rate) * 1e3)

@@ -63,6 +63,13 @@ public struct Validation: Sendable {
   /// Largest absolute error.
   public var worstError: Double { rows.map { abs($0.error) }.max() ?? 0 }
 
+  /// The absolute error that a share of the rows does not exceed (nearest rank).
+  public func quantile(_ share: Double) -> Double {
+    let errors = rows.map { abs($0.error) }.sorted()
+    guard !errors.isEmpty else { return 0 }
+    return errors[max(0, Int((share * Double(errors.count)).rounded(.up)) - 1)]
+  }
+
   /// Whether the limit is kept; never, without rows.
   public var holds: Bool {
     guard !rows.isEmpty else { return false }

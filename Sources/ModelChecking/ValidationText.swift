@@ -12,7 +12,9 @@ extension Validation {
       case .each(let limit):
         "\(holds ? "ok" : "MISSED"), each at most \(Self.percent(limit))"
       case .interval: "\(holds ? "ok" : "MISSED"), each within its confidence interval"
-      case .none: "reported only"
+      case .none:
+        "reported only, median \(Self.percent(quantile(0.5))), "
+          + "95th percentile \(Self.percent(quantile(0.95)))"
       }
     return "\(name): \(rows.count) rows, error mean \(Self.percent(meanError)), "
       + "bias \(bias < 0 ? "-" : "+")\(Self.percent(abs(bias))), "

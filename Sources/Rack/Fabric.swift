@@ -60,6 +60,7 @@ public struct Fabric: Sendable {
       name: "cxl_device_duplex",
       bytesPerSecond: max(rack.cxl.deviceReadBandwidth, rack.cxl.deviceWriteBandwidth)
         * rack.cxl.deviceDuplexFactor * devices)
+    network.coupleHeadOfLine(at: hosts.map(\.nicTx), coupling: rack.nic.headOfLineCoupling)
     self.hosts = hosts
     self.cxlRead = cxlRead
     self.cxlWrite = cxlWrite

@@ -68,12 +68,19 @@ public struct NICSpec: Hashable, Sendable {
   public var latencySeconds: Double
   /// Whether the NIC reads and writes GPU memory itself; if not, host DRAM is the staging area.
   public var gpuDirect: Bool
+  /// How far a flow that is blocked beyond the sender's NIC holds up the NIC's other flows: 0 not at
+  /// all, 1 as one first-in-first-out queue does.
+  public var headOfLineCoupling: Double
 
-  public init(txBandwidth: Double, rxBandwidth: Double, latencySeconds: Double, gpuDirect: Bool) {
+  public init(
+    txBandwidth: Double, rxBandwidth: Double, latencySeconds: Double, gpuDirect: Bool,
+    headOfLineCoupling: Double = 0
+  ) {
     self.txBandwidth = txBandwidth
     self.rxBandwidth = rxBandwidth
     self.latencySeconds = latencySeconds
     self.gpuDirect = gpuDirect
+    self.headOfLineCoupling = headOfLineCoupling
   }
 }
 

@@ -57,6 +57,7 @@ public enum ResolvedWorkload {
         "tx_gbps": number(rack.nic.txBandwidth, gb), "rx_gbps": number(rack.nic.rxBandwidth, gb),
         "latency_us": number(rack.nic.latencySeconds, 1e6),
         "gpudirect": .bool(rack.nic.gpuDirect),
+        "hol_coupling": .number(rack.nic.headOfLineCoupling),
       ]),
       "pcie": pcie(rack),
       "dram": .object([

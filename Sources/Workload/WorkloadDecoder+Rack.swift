@@ -122,6 +122,8 @@ extension WorkloadDecoder {
     nic.latencySeconds =
       reader.number("latency_us", default: nic.latencySeconds * 1e6, in: 0...1e6) / 1e6
     nic.gpuDirect = reader.bool("gpudirect", default: nic.gpuDirect)
+    nic.headOfLineCoupling = reader.number(
+      "hol_coupling", default: nic.headOfLineCoupling, in: 0...1)
   }
 
   private func dram(_ reader: ObjectReader, _ dram: inout DRAMSpec) {

@@ -100,7 +100,7 @@ extension WorkloadDecoder {
     let calls = base == .mooncake ? "mooncake" : "beluga"
     return SystemSpec(
       name: name, base: base, blockTokens: 64, transferTokens: 64, cacheBytes: 48 << 30,
-      launchSeconds: catalogue.software(base == .mooncake ? "mooncake_launch" : "nixl_launch"),
+      launchSeconds: catalogue.software(base == .mooncake ? "mooncake_vllm_launch" : "nixl_launch"),
       transferEngine: base == .mooncake ? catalogue.transferEngine("mooncake-te") : nil,
       copyMethod: .kernel,
       copyLaunchSeconds: catalogue.software("gpu_copy_launch"),

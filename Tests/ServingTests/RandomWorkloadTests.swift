@@ -19,7 +19,7 @@ import Workload
       {"name": "random", "seed": \(seed), "model": "\(pick("llama-3.1-8b", "qwen3-8b"))",
        "rack": {"preset": "\(pick("tract-testbed", "h100-rack"))",
          "prefill": {"count": \(pick("1", "2", "3"))}, "decode": {"count": \(pick("1", "2", "3"))},
-         "nic": {"gpudirect": \(flag())}},
+         "nic": {"gpudirect": \(flag()), "hol_coupling": \(pick("0", "0.5", "1"))}},
        "engine": {"block_tokens": \(pick("8", "16", "32")), "watermark": \(pick("0", "0.01", "0.1")),
          "max_batched_tokens": \(pick("512", "2048", "8192")),
          "max_sequences": \(pick("2", "16", "256")),

@@ -34,6 +34,26 @@ private let everySystem =
     ReportFiles.json(one).text(indented: true) == ReportFiles.json(two).text(indented: true))
 }
 
+/// Two senders that share two receivers: coupled egresses only ever slow the mean, and 0 is what
+/// stands without the key.
+@Test func blockedEgressesDelay() throws {
+  func report(_ nic: [String]) throws -> (text: String, meanTTFT: Double) {
+    let comparison = try Comparison(
+      try workload(
+        [
+          "systems=[\"nixl\"]", "baseline=nixl", "rack.prefill.count=2", "rack.decode.count=2",
+          "traffic.arrivals.rate_rps=40", "rack.nic.rx_gbps=0.5",
+        ] + nic), jobs: 1)
+    #expect(comparison.violations == [])
+    let requests = comparison.runs[0].requests
+    let total = requests.reduce(0) { $0 + (($1.firstToken ?? .zero) - $1.arrival).seconds }
+    return (ReportFiles.requests(comparison), total / Double(requests.count))
+  }
+  let without = try report([])
+  #expect(try report(["rack.nic.hol_coupling=0"]).text == without.text)
+  #expect(try report(["rack.nic.hol_coupling=1"]).meanTTFT > without.meanTTFT)
+}
+
 /// A small CXL pool and little GPU memory: eviction, waiting for space and preemption all happen,
 /// and everything still ends.
 @Test func scarcityOnlyDelays() throws {

@@ -28,7 +28,7 @@ private func decode(_ text: String, _ overrides: [String] = []) throws(WorkloadE
   ("rack.decode.step_times=nowhere.csv", "nowhere.csv cannot be read: no such file"),
   ("rack.decode.step_times=3", "expected a string"),
   ("rack.cxl.latncy_ns=4", "did you mean \"latency_ns\""),
-  ("rack.nic.gpudirect=1", "true or false"),
+  ("rack.nic.gpudirect=1", "true or false"), ("rack.nic.hol_coupling=1.5", "out of range"),
   ("engine.block_tokens=0", "1 to 8192"), ("engine.watermark=2", "out of range"),
   ("systems=[]", "at least one"), ("systems=[\"nixl\",\"nixl\"]", "stands there already"),
   ("systems=[\"ucx\"]", "unknown system"), ("systems.0.cache_gib=3", "unknown key"),
