@@ -57,6 +57,8 @@ let package = Package(
       resources: [
         .embedInCode("References/aiconfigurator_steps.csv"),
         .embedInCode("References/kernel_compositions.csv"),
+        .embedInCode("References/beluga_pool.csv"), .embedInCode("References/mooncake_te.csv"),
+        .embedInCode("References/mooncake_transfers.csv"),
         .embedInCode("References/serving_h100_llama8b.csv"),
         .embedInCode("References/vllm_rtx4090_llama8b.csv"),
       ], swiftSettings: strict),
@@ -99,7 +101,8 @@ let package = Package(
     .testTarget(
       name: "WorkloadTests", dependencies: ["JSONText", "Workload"], swiftSettings: strict),
     .testTarget(
-      name: "ServingTests", dependencies: ["EventKernel", "Report", "Serving", "Workload"],
+      name: "ServingTests",
+      dependencies: ["EventKernel", "Rack", "Report", "Serving", "TractStore", "Workload"],
       swiftSettings: strict),
     // Runs the built commands.
     .testTarget(

@@ -2,7 +2,8 @@
 
 extension Validation {
   /// All, in the order of `docs/MODELS.md`.
-  public static let all: [Validation] = gpu + [engineScenarios] + engineRun + queueing
+  public static let all: [Validation] =
+    gpu + [engineScenarios] + engineRun + reuse + queueing
 
   /// Those whose name is `name` or begins with `name-`.
   public static func named(_ name: String) -> [Validation] {

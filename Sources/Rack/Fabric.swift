@@ -96,6 +96,20 @@ public struct Fabric: Sendable {
     ]
   }
 
+  /// From another host's DRAM into a GPU over the network; staged as in `rdmaPath` without GPUDirect.
+  public func remoteDRAMToGPU(from source: Int, to target: Int) -> [FluidNetwork.ResourceID] {
+    let (a, b) = (hosts[source], hosts[target])
+    let staging = gpuDirect ? [] : [b.dramWrite, b.dramRead]
+    return [a.dramRead, a.nicTx, b.nicRx] + staging + [b.hostToGPU, b.pcieDuplex]
+  }
+
+  /// From a GPU into another host's DRAM over the network.
+  public func gpuToRemoteDRAM(from source: Int, to target: Int) -> [FluidNetwork.ResourceID] {
+    let (a, b) = (hosts[source], hosts[target])
+    let staging = gpuDirect ? [] : [a.dramWrite, a.dramRead]
+    return [a.gpuToHost, a.pcieDuplex] + staging + [a.nicTx, b.nicRx, b.dramWrite]
+  }
+
   /// Utilisation of the busiest hop between a host's CPU and shared memory, 0…1: what the
   /// loaded latency of its small accesses depends on.
   public func cxlLoad(host: Int, in network: inout FluidNetwork) -> Double {

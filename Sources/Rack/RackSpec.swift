@@ -144,4 +144,11 @@ public struct CXLSpec: Hashable, Sendable {
     self.pipelinedReadSeconds = pipelinedReadSeconds
     self.pipelinedWriteSeconds = pipelinedWriteSeconds
   }
+
+  /// Time from a GPU copy's launch until its bytes flow, seconds: the launch, and for a read the
+  /// latency of a load, `latencyFactor` times the idle one; writes are posted.
+  public func copyLeadSeconds(isRead: Bool, launchSeconds: Double, latencyFactor: Double) -> Double
+  {
+    launchSeconds + (isRead ? latencySeconds * latencyFactor : 0)
+  }
 }

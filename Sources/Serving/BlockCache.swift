@@ -77,6 +77,14 @@ struct BlockCache {
     return true
   }
 
+  /// Drops a block, pinned or not; what is not cached is left alone.
+  mutating func remove(_ hash: BlockHash) {
+    guard let node = index.removeValue(forKey: hash) else { return }
+    if nodes[Int(node)].pins > 0 { pinned -= 1 }
+    unlink(node)
+    free.append(node)
+  }
+
   private mutating func touch(_ node: Int32) {
     guard node != newest else { return }
     unlink(node)

@@ -75,6 +75,18 @@ struct FaultState {
     cxlDownUntil[host] > now ? cxlDownUntil[host] : nil
   }
 
+  /// When a host's network interface is up again; nil if it is now.
+  func nicStall(host: Int, at now: SimTime) -> SimTime? {
+    var end: SimTime?
+    for (index, fault) in faults.enumerated() where isActive[index] {
+      guard case .linkDown(.nic, let worker, let seconds) = fault.kind, worker == host else {
+        continue
+      }
+      end = max(end ?? now, Self.start(fault) + .seconds(seconds))
+    }
+    return end
+  }
+
   /// Whether a worker that is down will come back.
   func returns(_ worker: Int) -> Bool {
     guard let index = downBy[worker] else { return true }
@@ -147,6 +159,7 @@ extension ServingCore {
 
   /// A worker stops: its queues, its batch and its GPU memory are gone.
   mutating func engineDown(_ worker: Int) {
+    prefillRouter.forget(worker: worker)
     let old = engines[worker]
     var engine = Engine(
       host: old.host, model: old.model, blockTokens: old.blockTokens, totalBlocks: old.totalBlocks,

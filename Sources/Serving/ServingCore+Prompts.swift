@@ -33,24 +33,42 @@ extension ServingCore {
       blockTokens: size, block: place)
   }
 
+  /// Hashes of the prompt's full blocks, at the engine's block size.
+  func engineBlockHashes(_ request: Int) -> [BlockHash] {
+    let size = workload.engine.blockTokens
+    return hashes(request, blockTokens: size, count: records[request].inputTokens / size)
+  }
+
   private func hashes(_ request: Int, blockTokens: Int, count: Int) -> [BlockHash] {
     BlockHashing.hashes(
       of: stream.requests[request], idTokens: stream.blockTokens, blockTokens: blockTokens,
       count: count)
   }
 
-  /// Bytes/s at which the RDMA engine passes this system's descriptors.
-  ///
-  /// One descriptor is one block's keys or values (or latents) of one layer on one rank; ranks post
-  /// apart, of those that hold copies of the same KV one.
-  var rdmaRate: Double {
-    let model = workload.model
+  /// Ranks of the prefill pool that hold different KV; of those that hold copies one moves it.
+  private var postingRanks: Int {
     let ranks = workload.rack.prefill.tensorParallel
-    let posting = ranks / model.kvCopies(tensorParallel: ranks)
-    let descriptorBytes =
-      kvBytesPerToken * system.blockTokens / (model.kvTensorsPerLayer * model.layers * posting)
-    return workload.rack.rdmaEngine.rate(descriptorBytes: Double(descriptorBytes))
-      * Double(posting)
+    return ranks / workload.model.kvCopies(tensorParallel: ranks)
+  }
+
+  /// Bytes of one piece: the keys or the values (or latents) of one layer on one rank, of as many
+  /// tokens as the system moves together.
+  private var pieceBytes: Double {
+    let model = workload.model
+    let pieces = model.kvTensorsPerLayer * model.layers * postingRanks
+    return Double(kvBytesPerToken * system.transferTokens / pieces)
+  }
+
+  /// Bytes/s at which the RDMA engine passes this system's pieces, a descriptor each; ranks post apart.
+  var rdmaRate: Double {
+    let engine = system.transferEngine ?? workload.rack.rdmaEngine
+    return engine.rate(descriptorBytes: pieceBytes) * Double(postingRanks)
+  }
+
+  /// Bytes/s at which a launch for each piece lets copies flow; one kernel moves them all together.
+  var pieceRate: Double {
+    guard system.copyMethod == .dma, system.copyLaunchSeconds > 0 else { return .infinity }
+    return pieceBytes * Double(postingRanks) / system.copyLaunchSeconds
   }
 
   /// Bytes/s at which per-block copy launches let copies flow.

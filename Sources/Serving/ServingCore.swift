@@ -61,8 +61,12 @@ struct ServingCore {
     self.fabric = fabric
     self.engines = engines
     kvBytesPerToken = workload.kvBytesPerToken
-    prefillRouter = Router(kind: workload.router, pool: prefillPool)
-    decodeRouter = Router(kind: workload.router, pool: decodePool)
+    prefillRouter = Router(
+      kind: workload.router, spec: workload.kvRouter, pool: prefillPool, seed: workload.seed,
+      name: "prefill")
+    decodeRouter = Router(
+      kind: workload.router, spec: workload.kvRouter, pool: decodePool, seed: workload.seed,
+      name: "decode")
     sequences = Array(repeating: Sequence(), count: 2 * stream.requests.count)
     records = stream.requests.enumerated().map {
       RequestRecord(
@@ -111,7 +115,11 @@ struct ServingCore {
   /// Routes an arriving request to its first engine, or fails it if no engine could ever hold it.
   mutating func arrive(_ request: Int, aggregated: Bool) {
     let record = records[request]
-    guard let engine = prefillRouter.choose(among: engines) else {
+    // Only prefill can save itself a prefix.
+    let hashes = workload.router == .kvAware ? engineBlockHashes(request) : []
+    let routed = RoutedRequest(
+      session: session(request), tokens: record.inputTokens, blocks: hashes)
+    guard let engine = prefillRouter.choose(among: engines, for: routed, at: now) else {
       failWithoutWorker(request, reason: "no prefill worker is up")
       return
     }
@@ -129,6 +137,11 @@ struct ServingCore {
     var sequence = Sequence()
     sequence.tokens = record.inputTokens
     enqueue(sequence, SequenceID(request: request, side: .prefill), on: engine)
+  }
+
+  /// The request's conversation, or else the name of its first tokens.
+  private func session(_ request: Int) -> UInt64 {
+    stream.requests[request].session ?? stream.requests[request].promptIDs[0]
   }
 
   private mutating func fits(tokens: Int, on engine: Int, request: Int) -> Bool {
@@ -193,7 +206,9 @@ struct ServingCore {
 
   /// Starts the decode side: routes and queues the request there.
   mutating func handOver(_ request: Int) {
-    guard let engine = decodeRouter.choose(among: engines) else {
+    let routed = RoutedRequest(
+      session: session(request), tokens: records[request].inputTokens)
+    guard let engine = decodeRouter.choose(among: engines, for: routed, at: now) else {
       lose(request, reason: "no decode worker is up")
       return
     }

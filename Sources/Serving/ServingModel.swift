@@ -39,7 +39,11 @@ struct ServingModel<C: Connector> {
   mutating func handle(_ event: ServingEvent) {
     switch event {
     case .arrival(let request):
-      core.arrive(Int(request), aggregated: C.aggregated)
+      if let reason = connector.refusal(Int(request), core) {
+        core.fail(Int(request), reason: reason)
+      } else {
+        core.arrive(Int(request), aggregated: C.aggregated)
+      }
     case .computeEnded(let engine):
       computeEnded(Int(engine))
     case .network(let version):

@@ -18,6 +18,8 @@ public enum ServingRun {
     case .lmcache: run(LMCacheConnector.self, system, workload, stream)
     case .tractNoCache: run(CXLConnector<NoReuse>.self, system, workload, stream)
     case .tract: run(CXLConnector<RackWideReuse>.self, system, workload, stream)
+    case .mooncake: run(MooncakeConnector.self, system, workload, stream)
+    case .beluga: run(BelugaConnector.self, system, workload, stream)
     case .ideal: run(IdealConnector.self, system, workload, stream)
     }
   }
@@ -26,7 +28,8 @@ public enum ServingRun {
   public static func obstacle(_ system: SystemSpec, _ workload: Workload) -> String? {
     let blockBytes = system.blockTokens * workload.kvBytesPerToken
     switch system.base {
-    case .lmcache where system.cacheBytes < blockBytes:
+    case .lmcache where system.cacheBytes < blockBytes,
+      .mooncake where system.cacheBytes < blockBytes, .beluga where system.cacheBytes < blockBytes:
       return "\(system.name): cache_gib holds no block of \(blockBytes) B; raise it"
     case .tract, .tractNoCache:
       return StoreDriver.obstacle(system, workload).map { "\(system.name): \($0)" }

@@ -11,12 +11,18 @@ public struct OfferedRequest: Sendable {
   public var inputTokens: Int
   public var outputTokens: Int
   public var promptIDs: [UInt64]
+  /// The conversation it belongs to, where a trace says so.
+  public var session: UInt64?
 
-  public init(arrival: SimTime, inputTokens: Int, outputTokens: Int, promptIDs: [UInt64]) {
+  public init(
+    arrival: SimTime, inputTokens: Int, outputTokens: Int, promptIDs: [UInt64],
+    session: UInt64? = nil
+  ) {
     self.arrival = arrival
     self.inputTokens = inputTokens
     self.outputTokens = outputTokens
     self.promptIDs = promptIDs
+    self.session = session
   }
 }
 

@@ -27,6 +27,9 @@ public enum ResolvedWorkload {
       ("router", JSONNode(.string(workload.router.rawValue))),
       ("traffic", JSONNode(traffic(workload.traffic))), ("stop", JSONNode(stop(workload.stop))),
     ]
+    if workload.router == .kvAware {
+      members.append(("kv_router", JSONNode(kvRouter(workload.kvRouter))))
+    }
     if let slo = workload.slo { members.append(("slo", JSONNode(level(slo)))) }
     members.append(("faults", JSONNode(.list(workload.faults.map(fault)))))
     return .object(members)
@@ -105,8 +108,23 @@ public enum ResolvedWorkload {
     ])
   }
 
+  private static func kvRouter(_ router: KVRouterSpec) -> JSONValue {
+    .object([
+      "overlap_weight": .number(router.overlapWeight),
+      "temperature": .number(router.temperature), "memory_s": .number(router.memorySeconds),
+    ])
+  }
+
   private static func system(_ system: SystemSpec) -> JSONValue {
-    let all: [String: JSONValue] = [
+    var all: [String: JSONValue] = [
+      "transfer_tokens": .integer(system.transferTokens),
+      "copy_method": .string(system.copyMethod.rawValue),
+      "rpc_us": number(system.rpcSeconds, 1e6), "rpc_key_us": number(system.rpcKeySeconds, 1e6),
+      "rpc_threads": .integer(system.rpcThreads),
+      "placement": .string(system.placement.rawValue),
+      "read_lease_ms": number(system.readLeaseSeconds, 1e3),
+      "eviction_ratio": .number(system.evictionRatio),
+      "high_watermark": .number(system.highWatermark),
       "block_tokens": .integer(system.blockTokens),
       "cache_gib": number(Double(system.cacheBytes), 1.0 / 1_073_741_824),
       "launch_ms": number(system.launchSeconds, 1e3),
@@ -119,6 +137,7 @@ public enum ResolvedWorkload {
       "poll_us": number(system.pollSeconds, 1e6),
       "lease_ms": number(system.leaseSeconds, 1e3),
     ]
+    all["transfer_engine"] = system.transferEngine.map { .string($0.name) }
     var members: [(key: String, value: JSONNode)] = [
       ("base", JSONNode(.string(system.base.rawValue))),
       ("name", JSONNode(.string(system.name))),

@@ -34,6 +34,7 @@ struct WorkloadDecoder {
       reader.report("baseline", "no system is named \"\(baseline)\"; there are \(names)")
     }
     let router = reader.choice("router", default: RouterKind.roundRobin)
+    let kvRouter = kvRouter(reader, router)
     let traffic = traffic(reader)
     let stop = stop(reader.object("stop"), traffic: traffic)
     let slo = reader.node("slo") == nil ? nil : serviceLevel(reader.object("slo"))
@@ -44,7 +45,7 @@ struct WorkloadDecoder {
       file: log.file, name: name, seed: UInt64(seed), model: model, weightFormat: weights,
       kvFormat: kv,
       rack: rack, engine: engine, systems: systems, baseline: baseline, router: router,
-      traffic: traffic, stop: stop, slo: slo, faults: faults)
+      kvRouter: kvRouter, traffic: traffic, stop: stop, slo: slo, faults: faults)
     checkMemory(workload, reader)
     return workload
   }
@@ -52,6 +53,22 @@ struct WorkloadDecoder {
   /// A path that the file names, relative to the file's folder.
   func resolved(_ path: String) -> String {
     path.hasPrefix("/") || folder.isEmpty ? path : "\(folder)/\(path)"
+  }
+
+  private func kvRouter(_ root: ObjectReader, _ router: RouterKind) -> KVRouterSpec {
+    let isGiven = root.has("kv_router")
+    let reader = root.object("kv_router")
+    defer { reader.finish() }
+    if isGiven, router != .kvAware {
+      root.report(
+        "kv_router", "only the router \"kv_aware\" has these; this one is \"\(router.rawValue)\"")
+    }
+    return KVRouterSpec(
+      overlapWeight: reader.number(
+        "overlap_weight", default: catalogue.software("kv_router_overlap_weight"), in: 0...1e6),
+      temperature: reader.number("temperature", default: 0, in: 0...1e6),
+      memorySeconds: reader.number(
+        "memory_s", default: catalogue.software("kv_router_memory"), in: 0...1e6))
   }
 
   // MARK: Model and engine
