@@ -47,10 +47,8 @@ extension Validation {
       source: "Pollaczek-Khinchine (Kleinrock, Queueing Systems I, 1975): W = l E[S^2] / 2(1 - r)",
       unit: "ms", limit: .interval,
       rows: loads.flatMap { load in
-        [
-          serving("M/D/1", load, lengths: [6000]),
-          serving("M/G/1, two lengths", load, lengths: [1000, 6000]),
-        ]
+        serving("M/D/1", load, lengths: [6000])
+          + serving("M/G/1, two lengths", load, lengths: [1000, 6000])
       })
   }
 
@@ -138,8 +136,9 @@ extension Validation {
   // MARK: The serving path
 
   /// Poisson arrivals of prompts of the given lengths, equally often, at an ideal system's only
-  /// prefill worker.
-  private static func serving(_ name: String, _ load: Double, lengths: [Int]) -> Row {
+  /// prefill worker: the mean of their waiting beside the closed form, and beside a FIFO server
+  /// that is given the same jobs, where no chance is left.
+  private static func serving(_ name: String, _ load: Double, lengths: [Int]) -> [Row] {
     let workload = servingWorkload
     let steps = StepTimeModel(
       gpu: workload.rack.prefill.gpu, model: workload.model,
@@ -162,13 +161,26 @@ extension Validation {
       system: workload.systems[0], workload: workload,
       stream: RequestStream(blockTokens: 8192, requests: requests))
     precondition(run.violations.isEmpty, "a law is broken: \(run.violations)")
-    var place = 0
-    return row(name, load, expected) {
-      batches(of: 5000) {
-        defer { place += 1 }
-        return run.requests[place].prefill.scheduling.seconds * 1e3
-      }
+    let waits = run.requests.map { $0.prefill.scheduling.seconds * 1e3 }
+    var server = FIFOServer()
+    let same = requests.map { request in
+      let service = SimDuration.seconds(
+        steps.prefillSeconds(tokens: request.inputTokens, cached: 0))
+      let done = server.admit(service: service, at: request.arrival)
+      return (done - request.arrival - service).seconds * 1e3
     }
+    var place = 0
+    return [
+      row(name, load, expected) {
+        batches(of: 5000) {
+          defer { place += 1 }
+          return waits[place]
+        }
+      },
+      Row(
+        "\(name), load \(load), same jobs at a server", reference: Statistics.mean(same),
+        model: Statistics.mean(waits), tolerance: 1e-9),
+    ]
   }
 
   private static var servingWorkload: Workload {

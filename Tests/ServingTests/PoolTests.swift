@@ -18,11 +18,11 @@ private func time(_ seconds: Double) -> SimTime { .zero + .seconds(seconds) }
     for number in 1...3 { #expect(cache.insert(hash(UInt64(number))) == true) }
     #expect(cache.insert(hash(1)) == true)
     #expect(cache.insert(hash(4)) == true)
-    #expect(!cache.contains(hash(2)))
+    #expect(cache.prefixLength([hash(2)]) == 0)
     #expect(cache.pin(hash(3)) == true)
     _ = cache.insert(hash(4))
     _ = cache.insert(hash(5))
-    #expect([1, 2, 3, 4, 5].map { cache.contains(hash($0)) } == [false, false, true, true, true])
+    #expect([1, 2, 3, 4, 5].map { cache.prefixLength([hash($0)]) } == [0, 0, 1, 1, 1])
     #expect(cache.count == 3 && cache.evictions == 2)
   }
 

@@ -1,5 +1,6 @@
 // Whole runs: every system conserves what it must, and repeats itself exactly.
 
+import EventKernel
 import Report
 import Serving
 import Testing

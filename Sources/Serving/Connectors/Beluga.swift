@@ -53,9 +53,11 @@ struct BelugaConnector: Connector {
   private var watched: Int?
   private var use = StoreUse()
 
-  /// When nobody has moved or computed anything for so long, nobody ever will (assumed).
   private static var stall: (span: SimDuration, reason: String) {
-    (.seconds(600), "the CXL pool has no space that anybody could free; raise cache_gib")
+    (
+      ServingConstants.stallLimit,
+      "the CXL pool has no space that anybody could free; raise cache_gib"
+    )
   }
 
   init(core: inout ServingCore) {
