@@ -54,7 +54,11 @@ let package = Package(
     // Models beside measurements and other tools.
     .target(
       name: "ModelChecking", dependencies: ["EventKernel", "Rack", "Serving", "Workload"],
-      resources: [.embedInCode("References/serving_h100_llama8b.csv")], swiftSettings: strict),
+      resources: [
+        .embedInCode("References/serving_h100_llama8b.csv"),
+        .embedInCode("References/cxl_capacity.csv"),
+        .embedInCode("References/cxl_loaded_latency.csv"),
+      ], swiftSettings: strict),
     // 6: commands
     .executableTarget(
       name: "tract-sim",

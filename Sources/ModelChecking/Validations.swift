@@ -3,7 +3,7 @@
 extension Validation {
   /// All, in the order of `docs/MODELS.md`.
   public static var all: [Validation] {
-    gpu
+    gpu + cxl
   }
 
   /// Those whose name is `name` or begins with `name-`.

@@ -29,6 +29,7 @@ public struct Quantity: Hashable, Codable, Sendable {
     case "TFLOP/s": value * 1e12
     case "GB/s": value * 1e9
     case "GiB": value * 1_073_741_824
+    case "MiB": value * 1_048_576
     case "ms": value * 1e-3
     case "us": value * 1e-6
     case "ns": value * 1e-9
@@ -83,12 +84,51 @@ public struct Catalogue: Sendable {
     }
   }
 
-  private struct Curve: Codable {
+  /// Measured latencies of one device; the last point of each curve is at saturation.
+  private struct Curves: Codable {
+    struct Curve: Codable {
+      var writeShare: Double
+      var points: [[Double]]
+
+      enum CodingKeys: String, CodingKey {
+        case points
+        case writeShare = "write_share"
+      }
+    }
+
     var source: String
     var grade: Grade
     var unit: String
+    var idleNanoseconds: Double
     var note: String
-    var points: [[Double]]
+    var curves: [Curve]
+
+    enum CodingKeys: String, CodingKey {
+      case source, grade, unit, note, curves
+      case idleNanoseconds = "idle_ns"
+    }
+
+    func named(_ name: String) -> LoadedLatency {
+      LoadedLatency(
+        name: name,
+        curves: curves.map { curve in
+          let saturation = curve.points[curve.points.count - 1][0]
+          let points = curve.points.map {
+            LoadedLatencyCurve.Point(
+              utilisation: $0[0] / saturation, factor: $0[1] / idleNanoseconds)
+          }
+          return .init(
+            writeShare: curve.writeShare,
+            curve: LoadedLatencyCurve(points: [.init(utilisation: 0, factor: 1)] + points))
+        })
+    }
+  }
+
+  /// Whose curves a device has.
+  private struct CurvesOf: Codable {
+    var curves: String
+    var grade: Grade
+    var note: String?
   }
 
   private struct Resource: Codable {
@@ -96,7 +136,9 @@ public struct Catalogue: Sendable {
     var sources: [String: String]
     var gpu, model, nic, dram, cxl, software: [String: [String: Quantity]]
     var transferEngine: [String: [String: Quantity]]
-    var loadedLatency: Curve
+    var loadedLatency: [String: Curves]
+    /// By device of `cxl`.
+    var loadedLatencyOf: [String: CurvesOf]
     var rack: [String: RackPreset]
     /// Other names of entries, by section.
     var aliases: [String: [String: String]]
@@ -105,6 +147,7 @@ public struct Catalogue: Sendable {
       case schema, sources, gpu, model, nic, dram, cxl, software, rack, aliases
       case transferEngine = "transfer_engine"
       case loadedLatency = "loaded_latency"
+      case loadedLatencyOf = "loaded_latency_of"
     }
   }
 
@@ -124,8 +167,8 @@ public struct Catalogue: Sendable {
   public let racks: [String: RackPreset]
   private let tables: [Section: [String: [String: Quantity]]]
   private let aliases: [String: [String: String]]
-  /// Latency of a small read against utilisation of its path.
-  public let loadedLatency: LoadedLatencyCurve
+  private let curves: [String: LoadedLatency]
+  private let curvesOf: [String: String]
 
   private init(_ resource: Resource) {
     sources = resource.sources
@@ -136,10 +179,24 @@ public struct Catalogue: Sendable {
       .cxl: resource.cxl, .software: resource.software,
       .transferEngine: resource.transferEngine,
     ]
-    let points = resource.loadedLatency.points
-    let (maximum, idle) = (points[points.count - 1][0], points[0][1])
-    loadedLatency = LoadedLatencyCurve(
-      points: points.map { .init(utilisation: $0[0] / maximum, factor: $0[1] / idle) })
+    curves = Dictionary(
+      uniqueKeysWithValues: resource.loadedLatency.map { ($0.key, $0.value.named($0.key)) })
+    curvesOf = resource.loadedLatencyOf.mapValues(\.curves)
+  }
+
+  /// Names of measured families of loaded latencies, ascending.
+  public var loadedLatencyNames: [String] { curves.keys.sorted() }
+
+  /// Latency of a small access against the load on its path; nil if there are no such curves.
+  public func loadedLatency(_ name: String) -> LoadedLatency? { curves[name] }
+
+  /// The curves of a CXL device.
+  /// - Precondition: the built-in catalogue has them; tests cover every device.
+  func loadedLatency(ofDevice name: String) -> LoadedLatency {
+    guard let found = curvesOf[canonical(.cxl, name)].flatMap({ curves[$0] }) else {
+      preconditionFailure("the catalogue has no loaded latency of '\(name)'")
+    }
+    return found
   }
 
   /// Names in a section, ascending.

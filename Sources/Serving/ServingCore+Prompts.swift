@@ -1,4 +1,4 @@
-// What connectors ask about a request's prompt and about the rates of copies.
+// What connectors ask about a request's prompt, and the rate of RDMA.
 
 import Rack
 import TractStore
@@ -41,11 +41,5 @@ extension ServingCore {
     let descriptorBytes =
       kvBytesPerToken * system.blockTokens / (2 * workload.model.layers * ranks)
     return workload.rack.rdmaEngine.rate(descriptorBytes: Double(descriptorBytes)) * Double(ranks)
-  }
-
-  /// Bytes/s at which per-block copy launches let copies flow.
-  var copyRate: Double {
-    let launch = system.copyLaunchSeconds
-    return launch > 0 ? Double(system.blockTokens * kvBytesPerToken) / launch : .infinity
   }
 }

@@ -68,8 +68,8 @@ public struct SystemSpec: Hashable, Sendable {
   public var cacheBytes: Int
   /// Time to launch one RDMA transfer request, seconds (nixl, lmcache).
   public var launchSeconds: Double
-  /// Time to launch the copy of one block between GPU and host or CXL memory, seconds.
-  public var copyLaunchSeconds: Double
+  /// How blocks are copied between GPU and host or CXL memory.
+  public var copy: GPUCopySpec
   /// Whether the engine stalls while cached blocks are loaded into the GPU.
   public var synchronousLoad: Bool
   /// Whether the engine stalls while new blocks are saved.

@@ -36,6 +36,23 @@ private func number(_ text: String, _ path: String...) throws -> Double {
     #expect(fp8 < 0.7 * bf16 && fp8 > 0.4 * bf16)
   }
 
+  /// A device that is full of bulk reads, and one that writes share.
+  @Test func cxl() throws {
+    func probe(_ arguments: String...) throws -> String {
+      try Command.run("tract-sim", ["probe", "cxl", "--format", "json"] + arguments).output
+    }
+    let full = try probe("--device", "asic-expander", "--read-gbps", "60")
+    #expect(abs(try number(full, "read_gbps") - 48) < 1e-9)
+    #expect(abs(try number(full, "latency_ns") - 790.6) < 1e-6)
+    let mixed = try probe(
+      "--device", "asic-expander", "--read-gbps", "10", "--write-gbps", "30")
+    #expect(abs(try number(mixed, "write_share") - 0.75) < 1e-12)
+    // The launch, the device, 64 KiB through the root complex.
+    let idle = try probe("--device", "xconn-xc50256")
+    #expect(
+      abs(try number(idle, "cxl_to_gpu_us") - (9.04 + 0.75 + 65_536 / 26e3)) < 1e-5)
+  }
+
   private func store(_ arguments: String...) throws -> String {
     let result = try Command.run("tract-sim", ["probe", "store", "--format", "json"] + arguments)
     #expect(result.status == 0, "\(result.error)")

@@ -37,9 +37,3 @@ private func model(_ gpu: String, _ model: String, _ tp: Int) throws -> StepTime
   }
   for name in catalogue.rackNames { #expect(catalogue.rack(name) != nil) }
 }
-
-@Test func latencyRisesWithLoad() {
-  let curve = Catalogue.builtIn.loadedLatency
-  #expect(curve.factor(at: 0) == 1)
-  #expect(curve.factor(at: 1) > 3)
-}

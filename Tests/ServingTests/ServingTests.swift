@@ -60,6 +60,23 @@ private let everySystem =
   #expect(comparison.runs[0].requests.allSatisfy { $0.outcome == .completed })
 }
 
+/// The copy engine pays for every piece of small blocks, a kernel for every block.
+@Test(arguments: ["tract", "lmcache"]) func copyMethodsCost(base: String) throws {
+  func milliseconds(_ method: String, call: Double) throws -> Double {
+    let comparison = try Comparison(
+      try workload([
+        "systems=[{\"base\":\"\(base)\",\"block_tokens\":16,\"copy_method\":\"\(method)\","
+          + "\"copy_call_us\":\(call)}]", "baseline=\(base)",
+      ]), jobs: 1)
+    #expect(comparison.violations == [])
+    let reads = comparison.runs[0].requests.map(\.prefill.kvRead.milliseconds)
+    return reads.reduce(0, +)
+  }
+  let kernel = try milliseconds("kernel", call: 50)
+  #expect(try milliseconds("kernel", call: 0) == kernel)
+  #expect(try milliseconds("dma", call: 50) > 1.5 * kernel)
+}
+
 /// Requests whose cached prefixes pin the whole pool and those that write wait for each other: the
 /// run ends all the same, and says why.
 @Test func aStallIsReported() throws {
