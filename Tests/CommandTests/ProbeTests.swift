@@ -47,10 +47,10 @@ private func number(_ text: String, _ path: String...) throws -> Double {
     let mixed = try probe(
       "--device", "asic-expander", "--read-gbps", "10", "--write-gbps", "30")
     #expect(abs(try number(mixed, "write_share") - 0.75) < 1e-12)
-    // The launch, the device, 64 KiB through the root complex.
+    // The launch, the device's latency, 64 KiB on one device.
     let idle = try probe("--device", "xconn-xc50256")
     #expect(
-      abs(try number(idle, "cxl_to_gpu_us") - (9.04 + 0.75 + 65_536 / 26e3)) < 1e-5)
+      abs(try number(idle, "cxl_to_gpu_us") - (9.04 + 0.75 + 65_536 / 22.5e3)) < 1e-5)
   }
 
   private func store(_ arguments: String...) throws -> String {
@@ -136,6 +136,22 @@ private func number(_ text: String, _ path: String...) throws -> Double {
     #expect(abs(try number(result.output, "finish_s", "0") - 0.125002) < 1e-11)
     #expect(abs(try number(result.output, "finish_s", "1") - 0.100002) < 1e-11)
     #expect(abs(try number(result.output, "finish_s", "7") - 0.050002) < 1e-11)
+  }
+
+  /// A full port is shared by the bytes outstanding: 7.5 and 2.5 GB/s.
+  @Test(arguments: ["\"request_bytes\": 192", "\"outstanding\": 3"])
+  func fabricShares(_ larger: String) throws {
+    let scratch = try Scratch()
+    let file = try scratch.write(
+      "f.json",
+      """
+      {"rack": {"hosts": ["a", "b", "c"], "nic_gbps": 10},
+       "flows": [{"id": 0, "from": "a", "to": "c", "bytes": 750000000, \(larger)},
+                 {"id": 1, "from": "b", "to": "c", "bytes": 125000000}]}
+      """)
+    let result = try Command.sim("probe", "fabric", file)
+    #expect(abs(try number(result.output, "finish_s", "1") - 0.05) < 1e-11)
+    #expect(abs(try number(result.output, "finish_s", "0") - 0.0875) < 1e-11)
   }
 
   @Test(arguments: [

@@ -77,6 +77,17 @@ private let everySystem =
   #expect(try milliseconds("dma", call: 50) > 1.5 * kernel)
 }
 
+/// The store waits as the device's curves say while KV crosses the pool.
+@Test func theStoreIsAVictimOfBulkTraffic() throws {
+  func reservations(_ curves: String) throws -> Double {
+    let comparison = try Comparison(
+      try workload(["systems=[\"tract\"]", "baseline=tract", "rack.cxl.loaded_latency=\(curves)"]),
+      jobs: 1)
+    return try #require(comparison.runs[0].store).reserveSecondsTotal
+  }
+  #expect(try reservations("xconn-titan") > 1.2 * reservations("asic-expander"))
+}
+
 /// Requests whose cached prefixes pin the whole pool and those that write wait for each other: the
 /// run ends all the same, and says why.
 @Test func aStallIsReported() throws {
