@@ -37,7 +37,7 @@ let package = Package(
     .target(name: "EventKernel", dependencies: ["CGSL"], swiftSettings: strict),
     // 3: the rack, and what drives it
     .target(
-      name: "Rack", dependencies: ["EventKernel"],
+      name: "Rack", dependencies: ["CGSL", "EventKernel"],
       resources: [.embedInCode("Resources/catalogue.json")], swiftSettings: strict),
     .target(
       name: "Workload", dependencies: ["EventKernel", "JSONText", "Rack"], swiftSettings: strict),
@@ -55,9 +55,21 @@ let package = Package(
     .target(
       name: "ModelChecking", dependencies: ["EventKernel", "Rack", "Serving", "Workload"],
       resources: [
-        .embedInCode("References/serving_h100_llama8b.csv"),
+        .embedInCode("References/aiconfigurator_steps.csv"),
+        .embedInCode("References/kernel_compositions.csv"),
         .embedInCode("References/cxl_capacity.csv"),
         .embedInCode("References/cxl_loaded_latency.csv"),
+        .embedInCode("References/mooncake_transfers.csv"),
+        .embedInCode("References/serving_h100_llama8b.csv"),
+        .embedInCode("References/vllm_rtx4090_llama8b.csv"),
+        .embedInCode("References/simgrid_links.csv"),
+        .embedInCode("References/simgrid_flows.csv"),
+        .embedInCode("References/ns3_links.csv"),
+        .embedInCode("References/ns3_flows.csv"),
+        .embedInCode("References/pause_links.csv"),
+        .embedInCode("References/pause_flows.csv"),
+        .embedInCode("References/descriptor_rates.csv"),
+        .embedInCode("References/transfer_times.csv"),
       ], swiftSettings: strict),
     // 6: commands
     .executableTarget(
@@ -79,7 +91,8 @@ let package = Package(
       swiftSettings: strict),
 
     .testTarget(name: "EventKernelTests", dependencies: ["EventKernel"], swiftSettings: strict),
-    .testTarget(name: "RackTests", dependencies: ["Rack"], swiftSettings: strict),
+    .testTarget(
+      name: "RackTests", dependencies: ["JSONText", "Rack", "Report"], swiftSettings: strict),
     .testTarget(name: "ModelTests", dependencies: ["ModelChecking"], swiftSettings: strict),
     .testTarget(name: "JSONTextTests", dependencies: ["JSONText"], swiftSettings: strict),
     .testTarget(name: "ReportTests", dependencies: ["Report"], swiftSettings: strict),
@@ -97,7 +110,8 @@ let package = Package(
     .testTarget(
       name: "WorkloadTests", dependencies: ["JSONText", "Workload"], swiftSettings: strict),
     .testTarget(
-      name: "ServingTests", dependencies: ["EventKernel", "Report", "Serving", "Workload"],
+      name: "ServingTests",
+      dependencies: ["EventKernel", "Rack", "Report", "Serving", "TractStore", "Workload"],
       swiftSettings: strict),
     // Runs the built commands.
     .testTarget(

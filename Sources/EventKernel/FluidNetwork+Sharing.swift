@@ -37,8 +37,31 @@ extension FluidNetwork {
     }
   }
 
-  /// Gives every flow of the collected components its fair rate from `now` on.
+  /// Gives every flow of the collected components its rate from `now` on.
   mutating func share(at now: SimTime) {
+    recomputedFlows += componentFlows.count
+    fill(coupled: false)
+    if headOfLineCoupling > 0 { mixWithCoupled() }
+    for slot in componentFlows { setRate(flows[Int(slot)].share, of: slot, at: now) }
+  }
+
+  /// From max-min fair shares to those with blocked egresses, as far as they are coupled.
+  private mutating func mixWithCoupled() {
+    for slot in componentFlows { flows[Int(slot)].fluidShare = flows[Int(slot)].share }
+    fill(coupled: true)
+    for index in componentResources { resources[Int(index)].load = 0 }
+    for slot in componentFlows {
+      let flow = flows[Int(slot)]
+      let share =
+        (1 - headOfLineCoupling) * flow.fluidShare + headOfLineCoupling * flow.share
+      flows[Int(slot)].share = share
+      for resource in flow.path { resources[Int(resource.index)].load += share }
+    }
+  }
+
+  /// Progressive filling; sets shares and loads.
+  /// - Parameter coupled: whether a flow that is blocked after its egress stops all of this egress.
+  private mutating func fill(coupled: Bool) {
     for index in componentResources {
       let resource = Int(index)
       resources[resource].spare = resources[resource].capacity
@@ -52,7 +75,6 @@ extension FluidNetwork {
         resources[Int(resource.index)].openWeight += flows[Int(slot)].weight
       }
     }
-    recomputedFlows += componentFlows.count
     var nextByCap = 0
     var open = componentFlows.count
     while open > 0 {
@@ -61,10 +83,10 @@ extension FluidNetwork {
       let candidate = componentFlows[nextByCap]
       let flow = flows[Int(candidate)]
       if flow.cap / flow.weight <= level {
-        freeze(candidate, rate: flow.cap, at: now)
+        freeze(candidate, share: flow.cap)
         open -= 1
       } else {
-        open -= freezeMembers(of: bottleneck, level: level, at: now)
+        open -= freezeMembers(of: bottleneck, level: level, coupled: coupled)
       }
     }
   }
@@ -81,25 +103,36 @@ extension FluidNetwork {
     return best
   }
 
-  private mutating func freezeMembers(of bottleneck: Int, level: Double, at now: SimTime) -> Int {
+  private mutating func freezeMembers(of bottleneck: Int, level: Double, coupled: Bool) -> Int {
     var frozen = 0
     for slot in resources[bottleneck].members.sorted() where flows[Int(slot)].isOpen {
-      freeze(slot, rate: level * flows[Int(slot)].weight, at: now)
+      freeze(slot, share: level * flows[Int(slot)].weight)
       frozen += 1
+      guard coupled, let egress = egress(of: slot, before: bottleneck) else { continue }
+      frozen += freezeMembers(of: egress, level: level, coupled: false)
     }
     return frozen
   }
 
-  private mutating func freeze(_ slot: Int32, rate: Double, at now: SimTime) {
+  /// The egress that a flow passes before it comes to `bottleneck`; nil if there is none.
+  private func egress(of slot: Int32, before bottleneck: Int) -> Int? {
+    for resource in flows[Int(slot)].path {
+      if Int(resource.index) == bottleneck { return nil }
+      if resources[Int(resource.index)].isEgress { return Int(resource.index) }
+    }
+    return nil
+  }
+
+  private mutating func freeze(_ slot: Int32, share: Double) {
     flows[Int(slot)].isOpen = false
+    flows[Int(slot)].share = share
     let weight = flows[Int(slot)].weight
     for resource in flows[Int(slot)].path {
       let index = Int(resource.index)
-      resources[index].spare = max(0, resources[index].spare - rate)
-      resources[index].load += rate
+      resources[index].spare = max(0, resources[index].spare - share)
+      resources[index].load += share
       resources[index].openFlows -= 1
       resources[index].openWeight -= weight
     }
-    setRate(rate, of: slot, at: now)
   }
 }

@@ -41,6 +41,8 @@ public struct FluidNetwork {
     var settledBytes = 0.0
     /// Sum of the rates of its flows.
     var load = 0.0
+    /// Whether its flows wait in one queue, so that a blocked one holds the others up.
+    var isEgress = false
     // Scratch of one sharing computation.
     var stamp: UInt64 = 0
     var spare = 0.0
@@ -63,8 +65,11 @@ public struct FluidNetwork {
     var finish = SimTime.zero
     /// Counts rate changes, so that stale heap entries are recognised.
     var version: UInt32 = 0
+    // Scratch of one sharing computation.
     var stamp: UInt64 = 0
     var isOpen = false
+    var share = 0.0
+    var fluidShare = 0.0
   }
 
   struct Due {
@@ -87,6 +92,9 @@ public struct FluidNetwork {
   var componentResources: [Int32] = []
   var componentFlows: [Int32] = []
 
+  /// How far flows that are blocked hold up others in the same egress, 0…1.
+  private(set) var headOfLineCoupling = 0.0
+
   public private(set) var activeFlows = 0
   /// Flows whose rate has been computed, over all computations; shows what a change touches.
   public internal(set) var recomputedFlows = 0
@@ -108,6 +116,19 @@ public struct FluidNetwork {
   public func name(of id: ResourceID) -> String { resources[Int(id.index)].name }
   /// Bytes/s, as added.
   public func capacity(of id: ResourceID) -> Double { resources[Int(id.index)].nominal }
+
+  /// Lets blocked flows hold up others that leave by the same egress.
+  ///
+  /// Rates are `(1 - coupling) · fluid + coupling · coupled`. `fluid` is max-min fair. `coupled` is
+  /// what one first-in-first-out queue at each egress passes: as soon as a flow is limited by a
+  /// resource after its egress, no flow of this egress gets more per unit of weight.
+  /// - Parameter coupling: 0 (none, the default) to 1.
+  /// - Precondition: no flow has started; the coupling lies in 0…1.
+  public mutating func coupleHeadOfLine(at egress: [ResourceID], coupling: Double) {
+    precondition(order == 0 && (0...1).contains(coupling))
+    headOfLineCoupling = coupling
+    for id in egress { resources[Int(id.index)].isEgress = true }
+  }
 
   /// Changes a capacity from now on; flows stand still while it is 0.
   public mutating func setCapacity(

@@ -4,7 +4,7 @@ import Rack
 
 extension Validation {
   /// All validations of GPU step times.
-  static var gpu: [Validation] { [servingH100] }
+  static var gpu: [Validation] { parameterCounts + [servingH100] + kernels + estimates }
 
   /// Closed loop with `c` requests under way: while one sequence decodes its `osl` tokens, `c`
   /// prompts are computed, so TPOT = decode(c, isl + osl/2) + c · prefill(isl) / osl.

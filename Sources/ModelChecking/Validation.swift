@@ -7,11 +7,15 @@ public struct Validation: Sendable {
     public var label: String
     public var reference: Double
     public var model: Double
+    /// Half the width of the simulation's confidence interval, relative to the reference; nil for
+    /// figures without chance.
+    public var tolerance: Double?
 
-    public init(_ label: String, reference: Double, model: Double) {
+    public init(_ label: String, reference: Double, model: Double, tolerance: Double? = nil) {
       self.label = label
       self.reference = reference
       self.model = model
+      self.tolerance = tolerance
     }
 
     /// Relative error of the model, with its sign.
@@ -24,6 +28,8 @@ public struct Validation: Sendable {
     case mean(Double)
     /// Each row's absolute error.
     case each(Double)
+    /// Each row's absolute error, by the row's own tolerance.
+    case interval
     /// Reported only: nobody has promised anything here.
     case none
   }
@@ -57,12 +63,20 @@ public struct Validation: Sendable {
   /// Largest absolute error.
   public var worstError: Double { rows.map { abs($0.error) }.max() ?? 0 }
 
+  /// The absolute error that a share of the rows does not exceed (nearest rank).
+  public func quantile(_ share: Double) -> Double {
+    let errors = rows.map { abs($0.error) }.sorted()
+    guard !errors.isEmpty else { return 0 }
+    return errors[max(0, Int((share * Double(errors.count)).rounded(.up)) - 1)]
+  }
+
   /// Whether the limit is kept; never, without rows.
   public var holds: Bool {
     guard !rows.isEmpty else { return false }
     switch limit {
     case .mean(let limit): return meanError <= limit
     case .each(let limit): return worstError <= limit
+    case .interval: return rows.allSatisfy { abs($0.error) <= $0.tolerance ?? 0 }
     case .none: return true
     }
   }

@@ -11,7 +11,10 @@ extension Validation {
         "\(holds ? "ok" : "MISSED"), mean at most \(Self.percent(limit))"
       case .each(let limit):
         "\(holds ? "ok" : "MISSED"), each at most \(Self.percent(limit))"
-      case .none: "reported only"
+      case .interval: "\(holds ? "ok" : "MISSED"), each within its confidence interval"
+      case .none:
+        "reported only, median \(Self.percent(quantile(0.5))), "
+          + "95th percentile \(Self.percent(quantile(0.95)))"
       }
     return "\(name): \(rows.count) rows, error mean \(Self.percent(meanError)), "
       + "bias \(bias < 0 ? "-" : "+")\(Self.percent(abs(bias))), "
@@ -27,7 +30,7 @@ extension Validation {
       lines.append(
         row.label.padding(toLength: width, withPad: " ", startingAt: 0)
           + String(format: "  %12.6g  %12.6g  %+8.3f %%", row.reference, row.model, row.error * 100)
-      )
+          + (row.tolerance.map { String(format: "  within %.3f %%", $0 * 100) } ?? ""))
     }
     return lines.joined(separator: "\n") + "\n"
   }

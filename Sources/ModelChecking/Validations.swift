@@ -2,9 +2,8 @@
 
 extension Validation {
   /// All, in the order of `docs/MODELS.md`.
-  public static var all: [Validation] {
-    gpu + cxl
-  }
+  public static let all: [Validation] =
+    gpu + fabric + cxl + [engineScenarios] + engineRun + reuse + queueing
 
   /// Those whose name is `name` or begins with `name-`.
   public static func named(_ name: String) -> [Validation] {

@@ -76,7 +76,7 @@ public struct CXLProbe {
     _ = network.start(
       bytes: bytes, path: fabric.path(way, host: host),
       cap: min(
-        copy.rate(bytes: bytes, blocks: 1, pieces: pieces),
+        copy.rate(bytes: bytes, kernels: 1, calls: pieces),
         fabric.deviceLimit(way, bytes: bytes)),
       tag: 1, at: start)
     while let time = network.nextCompletion {

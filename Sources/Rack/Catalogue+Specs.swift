@@ -13,8 +13,9 @@ extension Catalogue {
       allReduce[size] = AllReduceFit(alphaSeconds: alpha.si, betaBytesPerSecond: beta.si)
     }
     return GPUSpec(
-      name: name, peakFlops: value("peak_bf16"), memoryBandwidth: value("memory_bandwidth"),
-      memoryBytes: Int(value("memory")), pcieBandwidth: value("pcie_bandwidth"),
+      name: name, peakFlops: value("peak_bf16"), fp8Speedup: value("fp8_speedup"),
+      memoryBandwidth: value("memory_bandwidth"), memoryBytes: Int(value("memory")),
+      pcieBandwidth: value("pcie_bandwidth"),
       fit: StepTimeFit(
         linearCompute: value("linear_compute"), linearMemory: value("linear_memory"),
         linearExponent: value("linear_exponent"), linearFixedSeconds: value("linear_fixed"),
@@ -22,16 +23,42 @@ extension Catalogue {
         prefillAttentionFixedSeconds: value("prefill_attention_fixed"),
         decodeAttention: value("decode_attention"),
         decodeAttentionFixedSeconds: value("decode_attention_fixed")),
-      allReduce: allReduce)
+      expertFit: ExpertFit(
+        compute: value("expert_compute"), computeFP8: value("expert_compute_fp8"),
+        memory: value("expert_memory"), fixedSeconds: value("expert_fixed"),
+        trafficBytes: value("expert_traffic")),
+      latentFit: LatentFit(
+        prefill: value("latent_prefill"), decode: value("latent_decode"),
+        fixedSeconds: value("latent_fixed"), trafficBytes: value("latent_traffic")),
+      allReduce: allReduce,
+      allToAllBandwidth: figure(.gpu, name, "all_to_all_bandwidth")?.si)
   }
 
   public func model(_ name: String) -> ModelSpec? {
     guard let value = reader(.model, name) else { return nil }
+    func integer(_ key: String) -> Int { Int(value(key)) }
+    func has(_ key: String) -> Bool { figure(.model, name, key) != nil }
+    let latent =
+      has("latent_kv_rank")
+      ? LatentAttention(
+        queryRank: integer("latent_query_rank"), kvRank: integer("latent_kv_rank"),
+        ropeDimension: integer("rope_dimension"), plainDimension: integer("plain_dimension"),
+        valueDimension: integer("value_dimension")) : nil
+    let experts =
+      has("experts")
+      ? Experts(
+        count: integer("experts"), active: integer("active_experts"),
+        shared: integer("shared_experts"), feedForward: integer("expert_feed_forward"),
+        denseLayers: integer("dense_layers")) : nil
+    let window =
+      has("window")
+      ? SlidingWindow(tokens: integer("window"), layers: integer("window_layers")) : nil
     return ModelSpec(
-      name: name, layers: Int(value("layers")), hidden: Int(value("hidden")),
-      heads: Int(value("heads")), kvHeads: Int(value("kv_heads")),
-      headDimension: Int(value("head_dimension")), feedForward: Int(value("feed_forward")),
-      vocabulary: Int(value("vocabulary")))
+      name: name, layers: integer("layers"), hidden: integer("hidden"), heads: integer("heads"),
+      kvHeads: integer("kv_heads"), headDimension: integer("head_dimension"),
+      feedForward: integer("feed_forward"), vocabulary: integer("vocabulary"),
+      tiedEmbeddings: has("tied_embeddings"), latentAttention: latent, experts: experts,
+      slidingWindow: window)
   }
 
   /// A network interface; GPUDirect is the rack's choice, on unless changed.

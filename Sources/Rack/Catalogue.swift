@@ -54,10 +54,13 @@ public struct Catalogue: Sendable {
     public var dram: String
     public var cxl: String
     public var pcieDuplex: String
+    /// Key into `Catalogue.sources`: where this composition comes from.
+    public var source: String
+    public var grade: Grade
     public var note: String
 
     enum CodingKeys: String, CodingKey {
-      case prefill, decode, nic, dram, cxl, note
+      case prefill, decode, nic, dram, cxl, source, grade, note
       case transferEngine = "transfer_engine"
       case pcieDuplex = "pcie_duplex"
     }
@@ -98,6 +101,7 @@ public struct Catalogue: Sendable {
 
     var source: String
     var grade: Grade
+    /// Of the load; latencies are in ns.
     var unit: String
     var idleNanoseconds: Double
     var note: String
@@ -106,6 +110,17 @@ public struct Catalogue: Sendable {
     enum CodingKeys: String, CodingKey {
       case source, grade, unit, note, curves
       case idleNanoseconds = "idle_ns"
+    }
+
+    var figures: [(writeShare: Double, load: Quantity, latency: Quantity)] {
+      func quantity(_ value: Double, _ unit: String) -> Quantity {
+        Quantity(value: value, unit: unit, source: source, grade: grade, note: note)
+      }
+      return curves.flatMap { curve in
+        curve.points.map {
+          (curve.writeShare, quantity($0[0], unit), quantity($0[1], "ns"))
+        }
+      }
     }
 
     func named(_ name: String) -> LoadedLatency {
@@ -169,6 +184,9 @@ public struct Catalogue: Sendable {
   private let aliases: [String: [String: String]]
   private let curves: [String: LoadedLatency]
   private let curvesOf: [String: String]
+  /// The measured points behind the curves, as figures with a name each.
+  public let loadedLatencyPoints:
+    [(curves: String, writeShare: Double, load: Quantity, latency: Quantity)]
 
   private init(_ resource: Resource) {
     sources = resource.sources
@@ -182,6 +200,9 @@ public struct Catalogue: Sendable {
     curves = Dictionary(
       uniqueKeysWithValues: resource.loadedLatency.map { ($0.key, $0.value.named($0.key)) })
     curvesOf = resource.loadedLatencyOf.mapValues(\.curves)
+    loadedLatencyPoints = resource.loadedLatency.keys.sorted().flatMap { name in
+      resource.loadedLatency[name]!.figures.map { (name, $0.writeShare, $0.load, $0.latency) }
+    }
   }
 
   /// Names of measured families of loaded latencies, ascending.
@@ -212,6 +233,15 @@ public struct Catalogue: Sendable {
     tables[section]?[canonical(section, name)].map { table in
       table.keys.sorted().map { ($0, table[$0]!) }
     }
+  }
+
+  /// The citation behind a source key.
+  /// - Precondition: the built-in catalogue has it; a test covers every key used.
+  public func citation(_ source: String) -> String {
+    guard let citation = sources[source] else {
+      preconditionFailure("the catalogue has no source '\(source)'")
+    }
+    return citation
   }
 
   /// One figure of an entry.

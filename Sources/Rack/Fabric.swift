@@ -65,6 +65,7 @@ public struct Fabric: Sendable {
       network.addResource(
         name: "cxl_\(name)", bytesPerSecond: bytesPerSecond * Double(rack.cxl.devices))
     }
+    network.coupleHeadOfLine(at: hosts.map(\.nicTx), coupling: rack.nic.headOfLineCoupling)
     self.hosts = hosts
     cxl = rack.cxl
     cxlRead = addPool("device_read", cxl.deviceReadBandwidth)
@@ -145,6 +146,20 @@ public struct Fabric: Sendable {
       a.gpuToHost, a.pcieDuplex, a.dramWrite, a.dramRead, a.nicTx,
       b.nicRx, b.dramWrite, b.dramRead, b.hostToGPU, b.pcieDuplex,
     ]
+  }
+
+  /// From another host's DRAM into a GPU over the network; staged as in `rdmaPath` without GPUDirect.
+  public func remoteDRAMToGPU(from source: Int, to target: Int) -> [FluidNetwork.ResourceID] {
+    let (a, b) = (hosts[source], hosts[target])
+    let staging = gpuDirect ? [] : [b.dramWrite, b.dramRead]
+    return [a.dramRead, a.nicTx, b.nicRx] + staging + [b.hostToGPU, b.pcieDuplex]
+  }
+
+  /// From a GPU into another host's DRAM over the network.
+  public func gpuToRemoteDRAM(from source: Int, to target: Int) -> [FluidNetwork.ResourceID] {
+    let (a, b) = (hosts[source], hosts[target])
+    let staging = gpuDirect ? [] : [a.dramWrite, a.dramRead]
+    return [a.gpuToHost, a.pcieDuplex] + staging + [a.nicTx, b.nicRx, b.dramWrite]
   }
 
   /// The load on the busiest hop between a host's CPU and shared memory: what the latency of its

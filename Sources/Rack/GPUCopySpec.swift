@@ -2,7 +2,7 @@
 
 /// Who moves the bytes of a copy.
 public enum CopyMethod: String, CaseIterable, Sendable {
-  /// A kernel for each block, which gathers its pieces.
+  /// A kernel, which gathers the pieces of a block, or of all of them.
   case kernel
   /// The copy engine: one `cudaMemcpyAsync` for each piece that lies in one place on the GPU.
   case dma
@@ -26,16 +26,18 @@ public struct GPUCopySpec: Hashable, Sendable {
     self.callSeconds = callSeconds
   }
 
-  /// Bytes/s at which launches let a copy of some blocks flow after its first launch; infinite if
-  /// there is no further one.
+  /// Bytes/s at which launches let a copy flow after its first one; infinite if there is no further
+  /// one.
   ///
-  /// What the last block takes after its launch is left out.
-  /// - Parameter pieces: pieces of a block on one GPU; keys and values of a layer lie apart.
-  public func rate(bytes: Int, blocks: Int, pieces: Int) -> Double {
+  /// What the last block or piece takes after its launch is left out.
+  /// - Parameters:
+  ///   - kernels: those that move it, by kernel.
+  ///   - calls: pieces on one GPU, by copy engine; keys and values of a layer lie apart.
+  public func rate(bytes: Int, kernels: Int, calls: Int) -> Double {
     let seconds =
       switch method {
-      case .kernel: launchSeconds * Double(blocks - 1)
-      case .dma: callSeconds * Double(blocks * pieces - 1)
+      case .kernel: launchSeconds * Double(kernels - 1)
+      case .dma: callSeconds * Double(calls - 1)
       }
     return seconds > 0 ? Double(bytes) / seconds : .infinity
   }

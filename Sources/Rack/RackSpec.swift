@@ -35,12 +35,27 @@ public struct WorkerPool: Hashable, Sendable {
   public var gpu: GPUSpec
   /// GPUs that share one model replica by tensor parallelism.
   public var tensorParallel: Int
+  /// Groups of `tensorParallel` GPUs that each hold a run of the layers.
+  public var pipelineParallel: Int
+  /// Whether experts stand whole on single ranks, so that tokens travel to them.
+  public var expertParallel: Bool
+  /// Measured step times that go before the formula; nil without.
+  public var stepTimes: StepTimeTable?
 
-  public init(count: Int, gpu: GPUSpec, tensorParallel: Int) {
+  public init(
+    count: Int, gpu: GPUSpec, tensorParallel: Int, pipelineParallel: Int = 1,
+    expertParallel: Bool = false, stepTimes: StepTimeTable? = nil
+  ) {
     self.count = count
     self.gpu = gpu
     self.tensorParallel = tensorParallel
+    self.pipelineParallel = pipelineParallel
+    self.expertParallel = expertParallel
+    self.stepTimes = stepTimes
   }
+
+  /// GPUs of one replica.
+  public var gpuCount: Int { tensorParallel * pipelineParallel }
 }
 
 /// One host's network interface; send and receive are apart.
@@ -53,12 +68,19 @@ public struct NICSpec: Hashable, Sendable {
   public var latencySeconds: Double
   /// Whether the NIC reads and writes GPU memory itself; if not, host DRAM is the staging area.
   public var gpuDirect: Bool
+  /// How far a flow that is blocked beyond the sender's NIC holds up the NIC's other flows: 0 not at
+  /// all, 1 as one first-in-first-out queue does.
+  public var headOfLineCoupling: Double
 
-  public init(txBandwidth: Double, rxBandwidth: Double, latencySeconds: Double, gpuDirect: Bool) {
+  public init(
+    txBandwidth: Double, rxBandwidth: Double, latencySeconds: Double, gpuDirect: Bool,
+    headOfLineCoupling: Double = 0
+  ) {
     self.txBandwidth = txBandwidth
     self.rxBandwidth = rxBandwidth
     self.latencySeconds = latencySeconds
     self.gpuDirect = gpuDirect
+    self.headOfLineCoupling = headOfLineCoupling
   }
 }
 

@@ -26,12 +26,15 @@ public struct Comparison {
   /// The requests that a workload offers, if all of its systems can run at all.
   /// - Throws: what is wrong with the traffic's trace, or keeps a system from running.
   public static func check(_ workload: Workload) throws(WorkloadError) -> RequestStream {
-    let obstacles = workload.systems.compactMap { ServingRun.obstacle($0, workload) }
-    guard obstacles.isEmpty else {
-      throw WorkloadError(
-        obstacles.map { Problem(file: workload.file, line: 0, path: "$.systems", message: $0) })
-    }
+    let obstacles = obstacles(workload)
+    guard obstacles.isEmpty else { throw WorkloadError(obstacles) }
     return try RequestStream.generate(for: workload)
+  }
+
+  /// What keeps systems of a workload from running, whatever its traffic.
+  public static func obstacles(_ workload: Workload) -> [Problem] {
+    workload.systems.compactMap { ServingRun.obstacle($0, workload) }
+      .map { Problem(file: workload.file, line: 0, path: "$.systems", message: $0) }
   }
 
   private static func run(

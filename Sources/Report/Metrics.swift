@@ -78,7 +78,10 @@ public struct Metrics {
       values.append(("utilisation_\(resource.name)", resource.utilisation))
     }
     if let store = run.store { add(store) }
-    if let faults = run.faults { add(faults, Array(counted), hasStore: run.store != nil) }
+    if let faults = run.faults {
+      let hasManager = [.tract, .tractNoCache].contains(run.system.base)
+      add(faults, Array(counted), hasManager: hasManager)
+    }
     countFailures(Array(counted))
   }
 
@@ -191,14 +194,14 @@ public struct Metrics {
   }
 
   private mutating func add(
-    _ faults: FaultUse, _ counted: [RequestRecord], hasStore: Bool
+    _ faults: FaultUse, _ counted: [RequestRecord], hasManager: Bool
   ) {
     values += [
       ("requests_recomputed", Double(counted.count { $0.recomputations > 0 })),
       ("requests_failed_by_faults", Double(faults.requestsFailed)),
       ("tokens_lost", Double(faults.tokensLost)), ("bytes_lost", faults.bytesLost),
     ]
-    guard hasStore else { return }
+    guard hasManager else { return }
     let recoveries = faults.recoverySeconds.map { $0 * 1e3 }
     values += [
       ("recoveries", Double(recoveries.count)),

@@ -1,4 +1,4 @@
-// An LRU set of KV blocks with a capacity: LMCache's per-node DRAM tier, and prefix caches in HBM.
+// An LRU set of KV blocks with a capacity: LMCache's per-node DRAM tier.
 
 import TractStore
 
@@ -45,10 +45,6 @@ struct BlockCache {
     if nodes[Int(node)].pins == 0 { pinned -= 1 }
   }
 
-  func contains(_ hash: BlockHash) -> Bool { index[hash] != nil }
-
-  func isPinned(_ hash: BlockHash) -> Bool { index[hash].map { nodes[Int($0)].pins > 0 } ?? false }
-
   /// Adds a block, evicting the oldest unpinned ones; false if everything else is pinned.
   mutating func insert(_ hash: BlockHash) -> Bool {
     if let node = index[hash] {
@@ -69,13 +65,8 @@ struct BlockCache {
     return true
   }
 
-  /// Evicts the oldest blocks until no more than `limit` unpinned ones are left.
-  mutating func keepUnpinned(atMost limit: Int) {
-    while count - pinned > limit, evictOldest() {}
-  }
-
   /// Drops the least recently used unpinned block; false if there is none.
-  mutating func evictOldest() -> Bool {
+  private mutating func evictOldest() -> Bool {
     var node = oldest
     while node >= 0, nodes[Int(node)].pins > 0 { node = nodes[Int(node)].previous }
     guard node >= 0 else { return false }
@@ -84,6 +75,14 @@ struct BlockCache {
     free.append(node)
     evictions += 1
     return true
+  }
+
+  /// Drops a block, pinned or not; what is not cached is left alone.
+  mutating func remove(_ hash: BlockHash) {
+    guard let node = index.removeValue(forKey: hash) else { return }
+    if nodes[Int(node)].pins > 0 { pinned -= 1 }
+    unlink(node)
+    free.append(node)
   }
 
   private mutating func touch(_ node: Int32) {

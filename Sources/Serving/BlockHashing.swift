@@ -42,7 +42,8 @@ enum BlockHashing {
     }
   }
 
-  private static func mixed(_ a: UInt64, _ b: UInt64, _ c: UInt64) -> BlockHash {
+  /// A name that depends on all three numbers.
+  static func mixed(_ a: UInt64, _ b: UInt64, _ c: UInt64) -> BlockHash {
     let first = finalise(finalise(a &+ 0x9E37_79B9_7F4A_7C15) ^ b &* 0xD6E8_FEB8_6659_FD93 ^ c)
     return BlockHash(hi: first, lo: finalise(first ^ a &+ b &* 0xA076_1D64_78BD_642F))
   }

@@ -48,9 +48,9 @@ struct Engine {
   var dirty = false
   var busy = SimDuration.zero
   var steps = 0
-  /// Full prompt blocks that are still in GPU memory; pinned while a sequence uses them. Those
-  /// that nobody uses count as free and go, oldest first, when their place is needed.
-  var prefixCache: BlockCache?
+  /// GPU memory block by block, if full blocks can be found again; blocks that nobody uses count as
+  /// free all the same.
+  var prefixCache: BlockPool?
   /// Prompt tokens of all sequences given to this engine and not retired: the routers' load.
   var outstandingTokens = 0
 

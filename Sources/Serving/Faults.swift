@@ -75,6 +75,18 @@ struct FaultState {
     cxlDownUntil[host] > now ? cxlDownUntil[host] : nil
   }
 
+  /// When a host's network interface is up again; nil if it is now.
+  func nicStall(host: Int, at now: SimTime) -> SimTime? {
+    var end: SimTime?
+    for (index, fault) in faults.enumerated() where isActive[index] {
+      guard case .linkDown(.nic, let worker, let seconds) = fault.kind, worker == host else {
+        continue
+      }
+      end = max(end ?? now, Self.start(fault) + .seconds(seconds))
+    }
+    return end
+  }
+
   /// Whether a worker that is down will come back.
   func returns(_ worker: Int) -> Bool {
     guard let index = downBy[worker] else { return true }
@@ -149,6 +161,7 @@ extension ServingCore {
 
   /// A worker stops: its queues, its batch and its GPU memory are gone.
   mutating func engineDown(_ worker: Int) {
+    prefillRouter.forget(worker: worker)
     let old = engines[worker]
     var engine = Engine(
       host: old.host, model: old.model, blockTokens: old.blockTokens, totalBlocks: old.totalBlocks,
@@ -161,7 +174,7 @@ extension ServingCore {
     if old.computing, !old.computeEnded, old.stepEnds > now {
       engine.busy = old.busy - (old.stepEnds - now)
     }
-    if old.prefixCache != nil { engine.prefixCache = BlockCache(capacity: old.totalBlocks) }
+    if old.prefixCache != nil { engine.prefixCache = BlockPool(count: old.totalBlocks) }
     engines[worker] = engine
   }
 
@@ -192,7 +205,7 @@ extension ServingCore {
         engines[engine].waiting.remove(id)
         retire(id)
       } else if engines[engine].prefixCache != nil {
-        sharedBlocks[request] = []
+        blockTables[Int(id.index)] = []
       }
       self[id] = Sequence()
     }

@@ -13,71 +13,86 @@ extension ServingCore {
     guard engines[engine].freeBlocks - needed >= keeping else { return false }
     engines[engine].freeBlocks -= needed
     self[id].blocks += needed
-    trimPrefixCache(engine)
-    return true
-  }
-
-  /// Gives a sequence its first blocks, of which the engine's prefix cache may supply the head;
-  /// false, and nothing changes, if fewer than `keeping` blocks would stay free.
-  ///
-  /// `budget` bounds the tokens it computes in this step.
-  mutating func admit(_ id: SequenceID, budget: Int, keeping: Int) -> Bool {
-    let engine = Int(self[id].engine)
-    guard engines[engine].prefixCache != nil else {
-      let tokens = min(self[id].tokens, self[id].cached + budget)
-      return allocate(id, upTo: tokens, keeping: keeping)
+    if engines[engine].prefixCache != nil {
+      for _ in 0..<needed {
+        blockTables[Int(id.index)].append(engines[engine].prefixCache!.take())
+      }
     }
-    let hashes = engineBlockHashes(id.request, tokens: records[id.request].inputTokens - 1)
-    let found = Array(hashes.prefix(engines[engine].prefixCache!.prefixLength(hashes)))
-    let cached = found.count * engines[engine].blockTokens
-    // A cached block that nobody uses is free until now.
-    let unused = found.count { !engines[engine].prefixCache!.isPinned($0) }
-    let needed =
-      engines[engine].blocks(forTokens: min(self[id].tokens, cached + budget)) - found.count
-    guard engines[engine].freeBlocks - needed - unused >= keeping else { return false }
-    for hash in found { _ = engines[engine].prefixCache!.pin(hash) }
-    engines[engine].freeBlocks -= needed + unused
-    trimPrefixCache(engine)
-    self[id].blocks = found.count + needed
-    self[id].cached = cached
-    sharedBlocks[id.request] = found
-    if records[id.request].preemptions == 0 { records[id.request].cachedTokens = cached }
     return true
   }
 
-  /// The prompt is computed: its full blocks can be found by others, unless equal ones are there.
-  mutating func cachePrompt(_ id: SequenceID) {
+  /// Gives a waiting sequence the blocks of its first step, of which the engine's prefix cache may
+  /// supply the head; false, and nothing changes, if it must wait.
+  ///
+  /// All its tokens must fit, as by vLLM's default (`scheduler_reserve_full_isl`), though it takes
+  /// no more than this step needs, in which it computes at most `budget` tokens.
+  mutating func admit(_ id: SequenceID, budget: Int) -> Bool {
+    let engine = Int(self[id].engine)
+    let tokens = self[id].tokens
+    let hit = cachedBlocks(id)
+    let needed = engines[engine].blocks(forTokens: tokens) - hit.count + hit.unused
+    guard engines[engine].freeBlocks - needed >= spareBlocks(engine) else { return false }
+    if engines[engine].prefixCache != nil {
+      for place in 0..<hit.count {
+        let block = engines[engine].prefixCache!.find(blockName(id.request, place))!
+        engines[engine].prefixCache!.use(block)
+        blockTables[Int(id.index)].append(block)
+      }
+      engines[engine].freeBlocks -= hit.unused
+      self[id].blocks = hit.count
+      self[id].cached = hit.count * engines[engine].blockTokens
+      if records[id.request].preemptions == 0 {
+        records[id.request].cachedTokens = self[id].cached
+      }
+    }
+    let fits = allocate(id, upTo: min(tokens, self[id].cached + budget), keeping: 0)
+    precondition(fits, "a whole sequence fits, but not its first step")
+    return true
+  }
+
+  /// Blocks that admission leaves free: vLLM's watermark, and none while nothing runs, or a
+  /// sequence as large as the memory would wait for ever.
+  func spareBlocks(_ engine: Int) -> Int {
+    engines[engine].running.isEmpty ? 0 : engines[engine].watermarkBlocks
+  }
+
+  /// How many blocks at a sequence's head the prefix cache holds, and how many of these are free
+  /// until it takes them. The block of its last token is never one: that token must be computed.
+  private func cachedBlocks(_ id: SequenceID) -> (count: Int, unused: Int) {
+    guard let cache = engines[Int(self[id].engine)].prefixCache else { return (0, 0) }
+    let limit = (self[id].tokens - 1) / workload.engine.blockTokens
+    var (count, unused) = (0, 0)
+    while count < limit, let block = cache.find(blockName(id.request, count)) {
+      if cache.isFree(block) { unused += 1 }
+      count += 1
+    }
+    return (count, unused)
+  }
+
+  /// Names the blocks that a sequence fills with its next `tokens` tokens.
+  ///
+  /// As in vLLM they can be found as soon as they are scheduled: whoever takes them runs in the
+  /// same step or later, after they are written.
+  mutating func nameFilledBlocks(_ id: SequenceID, adding tokens: Int) {
     let engine = Int(self[id].engine)
     guard engines[engine].prefixCache != nil else { return }
-    let hashes = engineBlockHashes(id.request, tokens: records[id.request].inputTokens)
-    for hash in hashes[sharedBlocks[id.request].count...]
-    where !engines[engine].prefixCache!.contains(hash) {
-      // Its place is the sequence's own block, so nothing is evicted for it.
-      _ = engines[engine].prefixCache!.insert(hash)
-      _ = engines[engine].prefixCache!.pin(hash)
-      sharedBlocks[id.request].append(hash)
+    let size = engines[engine].blockTokens
+    for place in self[id].computed / size..<(self[id].computed + tokens) / size {
+      let block = blockTables[Int(id.index)][place]
+      engines[engine].prefixCache!.name(block, blockName(id.request, place))
     }
   }
 
-  /// Cached blocks that nobody uses give way to blocks in use.
-  private mutating func trimPrefixCache(_ engine: Int) {
-    let free = engines[engine].freeBlocks
-    engines[engine].prefixCache?.keepUnpinned(atMost: free)
-  }
-
-  /// Gives a sequence's blocks back; shared ones stay cached, and in use while others use them.
+  /// Gives a sequence's blocks back; named ones can still be found.
   mutating func releaseBlocks(_ id: SequenceID) {
     let engine = Int(self[id].engine)
-    var freed = self[id].blocks
-    if engines[engine].prefixCache != nil {
-      // From the tail, so that a prefix outlives what continues it.
-      for hash in sharedBlocks[id.request].reversed() {
-        engines[engine].prefixCache!.unpin(hash)
-        if engines[engine].prefixCache!.isPinned(hash) { freed -= 1 }
-      }
-      sharedBlocks[id.request] = []
+    if engines[engine].prefixCache == nil {
+      engines[engine].freeBlocks += self[id].blocks
+    } else {
+      engines[engine].freeBlocks += engines[engine].prefixCache!.release(
+        blockTables[Int(id.index)])
+      blockTables[Int(id.index)] = []
     }
-    engines[engine].freeBlocks += freed
     self[id].blocks = 0
   }
 
@@ -110,6 +125,7 @@ extension ServingCore {
   mutating func run(_ id: SequenceID, tokens: Int, on engine: Int) {
     self[id].status = .running
     engines[engine].running.append(id)
+    nameFilledBlocks(id, adding: tokens)
     engines[engine].batch.append(Engine.Work(sequence: id, newTokens: tokens))
   }
 

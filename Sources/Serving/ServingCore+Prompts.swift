@@ -21,10 +21,22 @@ extension ServingCore {
       count: (records[request].inputTokens - 1) / system.blockTokens)
   }
 
-  /// Hashes of the first `tokens` of the prompt in full blocks of the engine's own size.
-  func engineBlockHashes(_ request: Int, tokens: Int) -> [BlockHash] {
+  /// Name of block `place` of a request in the engine's prefix cache. What the request generates
+  /// no other request can name, but it finds it again itself after a preemption.
+  func blockName(_ request: Int, _ place: Int) -> BlockHash {
     let size = workload.engine.blockTokens
-    return hashes(request, blockTokens: size, count: tokens / size)
+    guard (place + 1) * size <= records[request].inputTokens else {
+      return BlockHashing.privateHash(request: request, block: place, attempt: 0)
+    }
+    return BlockHashing.hash(
+      promptIDs: stream.requests[request].promptIDs, idTokens: stream.blockTokens,
+      blockTokens: size, block: place)
+  }
+
+  /// Hashes of the prompt's full blocks, at the engine's block size.
+  func engineBlockHashes(_ request: Int) -> [BlockHash] {
+    let size = workload.engine.blockTokens
+    return hashes(request, blockTokens: size, count: records[request].inputTokens / size)
   }
 
   private func hashes(_ request: Int, blockTokens: Int, count: Int) -> [BlockHash] {
@@ -33,13 +45,23 @@ extension ServingCore {
       count: count)
   }
 
-  /// Bytes/s at which the RDMA engine passes this system's descriptors.
-  ///
-  /// One descriptor is one block's keys or values of one layer on one rank; ranks post apart.
-  var rdmaRate: Double {
+  /// Ranks of the prefill pool that hold different KV; of those that hold copies one moves it.
+  var postingRanks: Int {
     let ranks = workload.rack.prefill.tensorParallel
-    let descriptorBytes =
-      kvBytesPerToken * system.blockTokens / (2 * workload.model.layers * ranks)
-    return workload.rack.rdmaEngine.rate(descriptorBytes: Double(descriptorBytes)) * Double(ranks)
+    return ranks / workload.model.kvCopies(tensorParallel: ranks)
+  }
+
+  /// Bytes of one piece: the keys or the values (or latents) of one layer on one rank, of as many
+  /// tokens as the system moves together.
+  var pieceBytes: Double {
+    let model = workload.model
+    let pieces = model.kvTensorsPerLayer * model.layers * postingRanks
+    return Double(kvBytesPerToken * system.transferTokens / pieces)
+  }
+
+  /// Bytes/s at which the RDMA engine passes this system's pieces, a descriptor each; ranks post apart.
+  var rdmaRate: Double {
+    let engine = system.transferEngine ?? workload.rack.rdmaEngine
+    return engine.rate(descriptorBytes: pieceBytes) * Double(postingRanks)
   }
 }

@@ -36,8 +36,9 @@ struct ServingCore {
   /// Instant the last request ended.
   var end = SimTime.zero
 
-  /// Blocks of the engine's prefix cache that a request uses; empty without such a cache.
-  var sharedBlocks: [[BlockHash]] = []
+  /// Each sequence's blocks in their order, on engines with a prefix cache; else they are counted
+  /// only, and this is empty.
+  var blockTables: [[Int32]] = []
 
   var faults: FaultState
 
@@ -60,8 +61,12 @@ struct ServingCore {
     self.fabric = fabric
     self.engines = engines
     kvBytesPerToken = workload.kvBytesPerToken
-    prefillRouter = Router(kind: workload.router, pool: prefillPool)
-    decodeRouter = Router(kind: workload.router, pool: decodePool)
+    prefillRouter = Router(
+      kind: workload.router, spec: workload.kvRouter, pool: prefillPool, seed: workload.seed,
+      name: "prefill")
+    decodeRouter = Router(
+      kind: workload.router, spec: workload.kvRouter, pool: decodePool, seed: workload.seed,
+      name: "decode")
     sequences = Array(repeating: Sequence(), count: 2 * stream.requests.count)
     records = stream.requests.enumerated().map {
       RequestRecord(
@@ -72,9 +77,9 @@ struct ServingCore {
     faults = FaultState(
       workload.faults, workers: engines.count, requests: stream.requests.count)
     guard system.hbmPrefixCache else { return }
-    sharedBlocks = Array(repeating: [], count: stream.requests.count)
+    blockTables = Array(repeating: [], count: sequences.count)
     for index in engines.indices {
-      self.engines[index].prefixCache = BlockCache(capacity: engines[index].totalBlocks)
+      self.engines[index].prefixCache = BlockPool(count: engines[index].totalBlocks)
     }
   }
 
@@ -110,16 +115,21 @@ struct ServingCore {
   /// Routes an arriving request to its first engine, or fails it if no engine could ever hold it.
   mutating func arrive(_ request: Int, aggregated: Bool) {
     let record = records[request]
-    guard let engine = prefillRouter.choose(among: engines) else {
+    // Only prefill can save itself a prefix.
+    let hashes = workload.router == .kvAware ? engineBlockHashes(request) : []
+    let routed = RoutedRequest(
+      session: session(request), tokens: record.inputTokens, blocks: hashes)
+    guard let engine = prefillRouter.choose(among: engines, for: routed, at: now) else {
       failWithoutWorker(request, reason: "no prefill worker is up")
       return
     }
     records[request].prefillWorker = engine
-    let prefillTokens = aggregated ? record.inputTokens + record.outputTokens : record.inputTokens
+    // The token sampled last needs no KV.
+    let tokens = record.inputTokens + record.outputTokens - 1
+    let prefillTokens = aggregated ? tokens : record.inputTokens
     guard fits(tokens: prefillTokens, on: engine, request: request) else { return }
     if !aggregated {
       // Pools are uniform, so the first decode engine stands for the one chosen later.
-      let tokens = record.inputTokens + record.outputTokens
       guard fits(tokens: tokens, on: decodeRouter.pool.lowerBound, request: request) else {
         return
       }
@@ -129,8 +139,13 @@ struct ServingCore {
     enqueue(sequence, SequenceID(request: request, side: .prefill), on: engine)
   }
 
+  /// The request's conversation, or else the name of its first tokens.
+  private func session(_ request: Int) -> UInt64 {
+    stream.requests[request].session ?? stream.requests[request].promptIDs[0]
+  }
+
   private mutating func fits(tokens: Int, on engine: Int, request: Int) -> Bool {
-    let needed = engines[engine].blocks(forTokens: tokens) + engines[engine].watermarkBlocks
+    let needed = engines[engine].blocks(forTokens: tokens)
     if needed <= engines[engine].totalBlocks { return true }
     fail(
       request,
@@ -191,7 +206,9 @@ struct ServingCore {
 
   /// Starts the decode side: routes and queues the request there.
   mutating func handOver(_ request: Int) {
-    guard let engine = decodeRouter.choose(among: engines) else {
+    let routed = RoutedRequest(
+      session: session(request), tokens: records[request].inputTokens)
+    guard let engine = decodeRouter.choose(among: engines, for: routed, at: now) else {
       lose(request, reason: "no decode worker is up")
       return
     }

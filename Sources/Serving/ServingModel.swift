@@ -22,19 +22,28 @@ struct ServingModel<C: Connector> {
     core.queue.push(.sample, at: .zero)
     while !core.isAbandoned, let (_, event) = core.queue.pop() {
       handle(event)
-      if !core.faults.casualties.isEmpty { settleCasualties() }
-      while let engine = core.dirtyEngines.popLast() {
-        core.engines[engine].dirty = false
-        progress(engine)
-      }
-      core.armNetwork()
+      settle()
     }
   }
 
-  private mutating func handle(_ event: ServingEvent) {
+  /// Takes the consequences of an event.
+  mutating func settle() {
+    if !core.faults.casualties.isEmpty { settleCasualties() }
+    while let engine = core.dirtyEngines.popLast() {
+      core.engines[engine].dirty = false
+      progress(engine)
+    }
+    core.armNetwork()
+  }
+
+  mutating func handle(_ event: ServingEvent) {
     switch event {
     case .arrival(let request):
-      core.arrive(Int(request), aggregated: C.aggregated)
+      if let reason = connector.refusal(Int(request), core) {
+        core.fail(Int(request), reason: reason)
+      } else {
+        core.arrive(Int(request), aggregated: C.aggregated)
+      }
     case .computeEnded(let engine):
       computeEnded(Int(engine))
     case .network(let version):
@@ -83,12 +92,11 @@ struct ServingModel<C: Connector> {
 
   private mutating func beginCompute(_ engine: Int) {
     core.engines[engine].computing = true
-    var batch = StepTimeModel.Batch()
+    var batch = StepTimeModel.Batch(window: core.engines[engine].model.window)
     for work in core.engines[engine].batch {
       let sequence = core[work.sequence]
       if work.newTokens == 1 && sequence.computed > 0 {
-        batch.decodeSequences += 1
-        batch.decodeContextTokens += sequence.computed + 1
+        batch.addDecode(contextTokens: sequence.computed + 1)
       } else {
         batch.addPrefill(tokens: work.newTokens, cached: sequence.computed)
       }
@@ -136,7 +144,6 @@ struct ServingModel<C: Connector> {
       guard sequence.computed == sequence.tokens else { continue }
       if id.side == .prefill && sequence.emitted == 0 {
         core.records[request].prefillDone = core.now
-        if C.aggregated { core.cachePrompt(id) }
       }
       if id.side == .prefill && !C.aggregated {
         core[id].status = .held
@@ -197,7 +204,8 @@ struct ServingModel<C: Connector> {
   private mutating func plan(_ engine: Int) {
     var budget = core.workload.engine.maxBatchedTokens
     let preempted = planRunning(engine, &budget)
-    if !preempted {
+    // If all were preempted, no step will come that could call for the next plan: this is it.
+    if !preempted || core.engines[engine].batch.isEmpty {
       planReady(engine, &budget)
       planWaiting(engine, &budget)
     }
@@ -216,6 +224,7 @@ struct ServingModel<C: Connector> {
         core.preemptLast(engine)
         if position == core.engines[engine].running.count { return true }
       }
+      core.nameFilledBlocks(id, adding: tokens)
       core.engines[engine].batch.append(Engine.Work(sequence: id, newTokens: tokens))
       budget -= tokens
       position += 1
@@ -242,19 +251,19 @@ struct ServingModel<C: Connector> {
       let id = core.engines[engine].waiting[0]
       prepare(id)
       guard core[id].status == .prepared else { return }
-      let watermark = core.engines[engine].watermarkBlocks
       let asynchronous =
         core[id].loads && (id.side == .decode || !core.system.synchronousLoad)
       if asynchronous {
         // The whole prompt's blocks at once: partly loaded sequences must not starve each other.
-        guard core.allocate(id, upTo: core[id].tokens, keeping: watermark) else { return }
+        let spare = core.spareBlocks(engine)
+        guard core.allocate(id, upTo: core[id].tokens, keeping: spare) else { return }
         core.engines[engine].waiting.remove(at: 0)
         core.noteScheduled(id)
         core[id].status = .loading
         startLoad(id)
         continue
       }
-      guard core.admit(id, budget: budget, keeping: watermark) else { return }
+      guard core.admit(id, budget: budget) else { return }
       let tokens = min(core[id].tokens - core[id].cached, budget)
       core.engines[engine].waiting.remove(at: 0)
       core.noteScheduled(id)
@@ -285,11 +294,8 @@ struct ServingModel<C: Connector> {
 
   /// Looks up requests near the head of the queue while the engine works.
   private mutating func prepareAhead(_ engine: Int) {
-    for position in 0..<min(Self.lookahead, core.engines[engine].waiting.count) {
+    for position in 0..<min(ServingConstants.lookupAhead, core.engines[engine].waiting.count) {
       prepare(core.engines[engine].waiting[position])
     }
   }
-
-  /// Queued requests looked up ahead of their admission: enough to fill a step (assumed).
-  private static var lookahead: Int { 8 }
 }

@@ -18,6 +18,8 @@ public enum ServingRun {
     case .lmcache: run(LMCacheConnector.self, system, workload, stream)
     case .tractNoCache: run(CXLConnector<NoReuse>.self, system, workload, stream)
     case .tract: run(CXLConnector<RackWideReuse>.self, system, workload, stream)
+    case .mooncake: run(MooncakeConnector.self, system, workload, stream)
+    case .beluga: run(BelugaConnector.self, system, workload, stream)
     case .ideal: run(IdealConnector.self, system, workload, stream)
     }
   }
@@ -26,7 +28,8 @@ public enum ServingRun {
   public static func obstacle(_ system: SystemSpec, _ workload: Workload) -> String? {
     let blockBytes = system.blockTokens * workload.kvBytesPerToken
     switch system.base {
-    case .lmcache where system.cacheBytes < blockBytes:
+    case .lmcache where system.cacheBytes < blockBytes,
+      .mooncake where system.cacheBytes < blockBytes, .beluga where system.cacheBytes < blockBytes:
       return "\(system.name): cache_gib holds no block of \(blockBytes) B; raise it"
     case .tract, .tractNoCache:
       return StoreDriver.obstacle(system, workload).map { "\(system.name): \($0)" }
@@ -54,21 +57,26 @@ public enum ServingRun {
     return result(&model)
   }
 
-  private static func engine(host: Int, pool: WorkerPool, _ workload: Workload) -> Engine {
+  /// A worker's engine, with all KV blocks that fit into its memory or with `blocks`.
+  static func engine(
+    host: Int, pool: WorkerPool, _ workload: Workload, blocks: Int? = nil
+  ) -> Engine {
     guard
       let model = StepTimeModel(
         gpu: pool.gpu, model: workload.model, tensorParallel: pool.tensorParallel,
-        weights: workload.weightFormat, kv: workload.kvFormat)
-    else { preconditionFailure("validation let through a tensor-parallel size without figures") }
+        weights: workload.weightFormat, kv: workload.kvFormat,
+        pipelineParallel: pool.pipelineParallel, expertParallel: pool.expertParallel,
+        table: pool.stepTimes)
+    else { preconditionFailure("validation let through a division without figures") }
     let bytes = MemoryFit.kvBytes(
       pool: pool, model: workload.model, weights: workload.weightFormat,
       utilization: workload.engine.gpuMemoryUtilization,
       reserveBytes: Int(Catalogue.builtIn.software("activation_reserve")))
     let blockBytes = workload.engine.blockTokens * workload.kvBytesPerToken
-    let blocks = bytes / blockBytes
+    let blocks = blocks ?? bytes / blockBytes
     return Engine(
       host: host, model: model, blockTokens: workload.engine.blockTokens, totalBlocks: blocks,
-      watermarkBlocks: Int((workload.engine.watermark * Double(blocks)).rounded(.up)))
+      watermarkBlocks: Int(workload.engine.watermark * Double(blocks)))
   }
 
   private static func result<C: Connector>(_ model: inout ServingModel<C>) -> RunResult {

@@ -113,12 +113,6 @@ struct StoreDriver {
   private var recoverer: Int?
   /// Lives that have ended and whose traces are still there.
   private var crashes: [(member: Member, time: SimTime)] = []
-  /// A waiter that has done nothing but poll for so long polls ever less often, at a given part of
-  /// its wait and at most at this interval (assumed; only waits for the dead are that long).
-  private static var backOff: (after: SimDuration, part: Int64, longest: SimDuration) {
-    (after: .milliseconds(1), part: 16, longest: .milliseconds(1))
-  }
-
   init(core: inout ServingCore) {
     let system = core.system
     let nodes = core.engines.count
@@ -265,9 +259,9 @@ struct StoreDriver {
     let since = processes[slot].waitsSince ?? now
     processes[slot].waitsSince = since
     let waited = now - since
-    guard waited > Self.backOff.after else { return }
-    let part = SimDuration(picoseconds: waited.picoseconds / Self.backOff.part)
-    pause = max(pause, min(part, Self.backOff.longest))
+    guard waited > ServingConstants.pollBackoffAfter else { return }
+    let part = SimDuration.seconds(waited.seconds * ServingConstants.pollBackoffShare)
+    pause = max(pause, min(part, ServingConstants.pollBackoffLongest))
   }
 
   /// Runs one step of the operation and returns how long it wants to pause.

@@ -30,6 +30,8 @@ struct BlockHeap: Hashable {
   /// that `Tick` forgets it.
   var poolIsClaimed = false
   private(set) var residentCount = 0
+  /// Blocks that may be in use though the index does not tell of them.
+  private(set) var withheldCount = 0
   private(set) var chunkCount = 0
   /// Blocks taken and neither published nor given back.
   private(set) var takenCount = 0
@@ -66,6 +68,21 @@ struct BlockHeap: Hashable {
     takenCount += 1
     settle(reservation)
   }
+
+  /// Keeps a block back that somebody may be reading though the index does not tell of it. It has no
+  /// name, grows old like a resident one, and an eviction finds it lost once its pin has gone.
+  mutating func withhold(_ block: Int, generation: UInt64, slot: Int) {
+    guard !blocks[block].isResident else { return }
+    blocks[block].generation = generation
+    blocks[block].hash = Self.nobody
+    blocks[block].slot = Int32(slot)
+    blocks[block].isResident = true
+    withheldCount += 1
+    linkNewest(Int32(block))
+  }
+
+  /// The name of blocks that have none.
+  static var nobody: BlockHash { BlockHash(hi: 0, lo: 0) }
 
   /// A free block with a generation it never had before (invariant I7). The lower half counts the
   /// uses since the chunk was claimed: 2³² of them last longer than any rack.
@@ -105,9 +122,13 @@ struct BlockHeap: Hashable {
   /// The block's KV is gone; its place is free.
   mutating func unsettle(_ block: Int) {
     unlink(Int32(block))
-    if byHash[blocks[block].hash] == Int32(block) { byHash[blocks[block].hash] = nil }
+    if blocks[block].hash == Self.nobody {
+      withheldCount -= 1
+    } else {
+      if byHash[blocks[block].hash] == Int32(block) { byHash[blocks[block].hash] = nil }
+      residentCount -= 1
+    }
     blocks[block].isResident = false
-    residentCount -= 1
     takenCount += 1
     give(block)
   }

@@ -214,23 +214,19 @@ struct ClaimChunk: Operation {
     return slots.upperBound
   }
 
-  /// Takes the orphans into the heap. A pinned block that the index does not tell of has lost its
-  /// line at the device, and somebody may be reading it: it counts as resident, under no name, and
-  /// an eviction will find it lost once the pin has gone.
+  /// Takes the orphans into the heap. A pinned block that the index does not tell of may have lost
+  /// its line at the device, with somebody reading it: it is withheld.
   private func adopt(_ pinned: Set<UInt64>, _ client: inout StoreClient) {
     let geometry = client.geometry
     for resident in residents { client.heap.restore(resident) }
-    let nobody = BlockHash(hi: 0, lo: 0)
+    let slot = geometry.firstSlot(of: BlockHeap.nobody)
     for word in pinned.sorted() {
       let pin = PinTable.pin(word)
       guard pin.block < geometry.blocks,
         let generation = orphans[pin.block / geometry.blocksPerChunk]
       else { continue }
-      client.heap.restore(
-        Reservation(
-          hash: nobody, block: pin.block,
-          generation: UInt64(generation) << 32 | UInt64(pin.generation),
-          slot: geometry.firstSlot(of: nobody)))
+      client.heap.withhold(
+        pin.block, generation: UInt64(generation) << 32 | UInt64(pin.generation), slot: slot)
     }
     for (chunk, generation) in orphans.sorted(by: { $0.key < $1.key }) {
       client.heap.adopt(chunk: chunk, generation: generation)

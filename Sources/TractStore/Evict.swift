@@ -108,6 +108,11 @@ struct Evict: Operation {
       guard client.heap.isResident(victim.block, victim.generation),
         !client.pins.isPinned(block: victim.block, generation: victim.generation)
       else { return nil }
+      // A withheld block has no line.
+      if victim.hash == BlockHeap.nobody {
+        lost.append(victim)
+        return nil
+      }
       // Where the line no longer tells of the block, the device has lost it and recovery has
       // mended the line: there is nothing to mark, but the block is to be had back.
       guard let entry = IndexEntry(memory.loadLine(geometry.entry(victim.slot)), in: geometry)

@@ -146,11 +146,19 @@ struct Fence: Hashable {
   var incarnation: UInt32 = 0
   var fencing = Fencing.none
 
-  /// Nothing, if the line is torn: who writes it comes back to it.
+  /// What a line says. Of one torn by a change of `fencing` alone, which the seal tells, the less
+  /// sure of the two holds: its writer may have died, and the node may be back in another life, so
+  /// that nobody would find out again. Of any other torn line nothing is believed: who writes it
+  /// comes back to it.
   init(_ line: Line64) {
-    guard line.isSealed, let fencing = Fencing(rawValue: line[0]) else { return }
-    self.fencing = fencing
-    incarnation = UInt32(truncatingIfNeeded: line[1])
+    for sealed in [Fencing.none, .stopped, .silenced] {
+      var whole = line
+      whole[0] = sealed.rawValue
+      guard whole.isSealed, let written = Fencing(rawValue: line[0]) else { continue }
+      fencing = min(sealed, written)
+      incarnation = UInt32(truncatingIfNeeded: line[1])
+      return
+    }
   }
 
   init(_ incarnation: UInt32, _ fencing: Fencing) {

@@ -89,6 +89,8 @@ public struct StoreClient: Hashable {
   public var pinnedBlocks: Int { pins.count }
   /// Blocks this node owns that hold published KV.
   public var residentBlocks: Int { heap.residentCount }
+  /// Blocks of adopted chunks that are not in the index, but were pinned when the chunk was adopted.
+  public var withheldBlocks: Int { heap.withheldCount }
   /// Blocks this node owns that hold nothing.
   public var freeBlocks: Int { heap.freeCount }
   /// Blocks this node owns that are neither free nor published: reserved, or leaked if no operation

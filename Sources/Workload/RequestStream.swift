@@ -11,6 +11,19 @@ public struct OfferedRequest: Sendable {
   public var inputTokens: Int
   public var outputTokens: Int
   public var promptIDs: [UInt64]
+  /// The conversation it belongs to, where a trace says so.
+  public var session: UInt64?
+
+  public init(
+    arrival: SimTime, inputTokens: Int, outputTokens: Int, promptIDs: [UInt64],
+    session: UInt64? = nil
+  ) {
+    self.arrival = arrival
+    self.inputTokens = inputTokens
+    self.outputTokens = outputTokens
+    self.promptIDs = promptIDs
+    self.session = session
+  }
 }
 
 /// All requests of a run in order of arrival.
@@ -20,4 +33,10 @@ public struct RequestStream: Sendable {
   public var requests: [OfferedRequest]
   /// Set for closed-loop arrivals: requests in flight at once; arrival times are then ignored.
   public var concurrency: Int?
+
+  public init(blockTokens: Int, requests: [OfferedRequest], concurrency: Int? = nil) {
+    self.blockTokens = blockTokens
+    self.requests = requests
+    self.concurrency = concurrency
+  }
 }

@@ -27,16 +27,25 @@ public enum ResolvedWorkload {
       ("router", JSONNode(.string(workload.router.rawValue))),
       ("traffic", JSONNode(traffic(workload.traffic))), ("stop", JSONNode(stop(workload.stop))),
     ]
+    if workload.router == .kvAware {
+      members.append(("kv_router", JSONNode(kvRouter(workload.kvRouter))))
+    }
     if let slo = workload.slo { members.append(("slo", JSONNode(level(slo)))) }
     members.append(("faults", JSONNode(.list(workload.faults.map(fault)))))
     return .object(members)
   }
 
   private static func pool(_ pool: WorkerPool) -> JSONValue {
-    .object([
-      "count": .integer(pool.count), "gpu": .string(pool.gpu.name),
-      "tensor_parallel": .integer(pool.tensorParallel),
-    ])
+    var members: [(key: String, value: JSONNode)] = [
+      ("count", JSONNode(.integer(pool.count))), ("gpu", JSONNode(.string(pool.gpu.name))),
+      ("tensor_parallel", JSONNode(.integer(pool.tensorParallel))),
+      ("pipeline_parallel", JSONNode(.integer(pool.pipelineParallel))),
+      ("expert_parallel", JSONNode(.bool(pool.expertParallel))),
+    ]
+    if let table = pool.stepTimes {
+      members.append(("step_times", JSONNode(.string(table.file))))
+    }
+    return .object(members)
   }
 
   private static func rack(_ rack: RackSpec) -> JSONValue {
@@ -48,6 +57,7 @@ public enum ResolvedWorkload {
         "tx_gbps": number(rack.nic.txBandwidth, gb), "rx_gbps": number(rack.nic.rxBandwidth, gb),
         "latency_us": number(rack.nic.latencySeconds, 1e6),
         "gpudirect": .bool(rack.nic.gpuDirect),
+        "hol_coupling": .number(rack.nic.headOfLineCoupling),
       ]),
       "pcie": pcie(rack),
       "dram": .object([
@@ -103,8 +113,22 @@ public enum ResolvedWorkload {
     ])
   }
 
+  private static func kvRouter(_ router: KVRouterSpec) -> JSONValue {
+    .object([
+      "overlap_weight": .number(router.overlapWeight),
+      "temperature": .number(router.temperature), "memory_s": .number(router.memorySeconds),
+    ])
+  }
+
   private static func system(_ system: SystemSpec) -> JSONValue {
-    let all: [String: JSONValue] = [
+    var all: [String: JSONValue] = [
+      "transfer_tokens": .integer(system.transferTokens),
+      "rpc_us": number(system.rpcSeconds, 1e6), "rpc_key_us": number(system.rpcKeySeconds, 1e6),
+      "rpc_threads": .integer(system.rpcThreads),
+      "placement": .string(system.placement.rawValue),
+      "read_lease_ms": number(system.readLeaseSeconds, 1e3),
+      "eviction_ratio": .number(system.evictionRatio),
+      "high_watermark": .number(system.highWatermark),
       "block_tokens": .integer(system.blockTokens),
       "cache_gib": number(Double(system.cacheBytes), 1.0 / 1_073_741_824),
       "launch_ms": number(system.launchSeconds, 1e3),
@@ -119,6 +143,7 @@ public enum ResolvedWorkload {
       "poll_us": number(system.pollSeconds, 1e6),
       "lease_ms": number(system.leaseSeconds, 1e3),
     ]
+    all["transfer_engine"] = system.transferEngine.map { .string($0.name) }
     var members: [(key: String, value: JSONNode)] = [
       ("base", JSONNode(.string(system.base.rawValue))),
       ("name", JSONNode(.string(system.name))),

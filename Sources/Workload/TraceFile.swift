@@ -7,7 +7,8 @@ import JSONText
 /// Reads recorded requests.
 ///
 /// A line is `{"timestamp": ms, "input_length": n, "output_length": n, "hash_ids": [...]}`; the ids
-/// name prefix-chained blocks, as many as the input has, the last perhaps partial. `created_time`,
+/// name prefix-chained blocks, as many as the input has, the last perhaps partial. `session_id`, a
+/// number or a string, may name the conversation. `created_time`,
 /// `input_tokens` and `output_tokens` are other names for the first three.
 public enum TraceFile {
   /// Problems listed before the reader gives up on a file.
@@ -115,7 +116,17 @@ public enum TraceFile {
     }
     return OfferedRequest(
       arrival: .zero + .milliseconds(time), inputTokens: input, outputTokens: output,
-      promptIDs: ids)
+      promptIDs: ids, session: session(node["session_id"]))
+  }
+
+  /// A session's number, or a hash of its name (FNV-1a).
+  private static func session(_ node: JSONNode?) -> UInt64? {
+    switch node?.value {
+    case .integer(let number): UInt64(bitPattern: Int64(number))
+    case .string(let name):
+      name.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+    default: nil
+    }
   }
 }
 

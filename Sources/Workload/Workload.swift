@@ -17,6 +17,8 @@ public struct Workload: Sendable {
   /// Name of the system that ratios refer to; one of `systems`.
   public var baseline: String
   public var router: RouterKind
+  /// Matters to the router `kv_aware` only.
+  public var kvRouter: KVRouterSpec
   public var traffic: Traffic
   public var stop: StopRule
   public var slo: ServiceLevel?
@@ -37,7 +39,7 @@ public struct EngineSpec: Hashable, Sendable {
   public var maxSequences: Int
   /// Share of GPU memory for weights, activations and KV (vLLM `gpu_memory_utilization`).
   public var gpuMemoryUtilization: Double
-  /// Share of KV blocks kept free when a request is admitted (vLLM `watermark`).
+  /// Share of KV blocks kept free when a request is admitted beside others (vLLM `watermark`).
   public var watermark: Double
   /// Fixed time of every step beside the kernels, seconds.
   public var stepOverheadSeconds: Double
@@ -47,13 +49,32 @@ public struct EngineSpec: Hashable, Sendable {
 
 /// How requests are given to workers.
 public enum RouterKind: String, CaseIterable, Sendable {
+  case random
   case roundRobin = "round_robin"
   case leastLoaded = "least_loaded"
+  case sessionAffinity = "session_affinity"
+  case kvAware = "kv_aware"
+}
+
+/// How the router `kv_aware` weighs prefixes against load.
+public struct KVRouterSpec: Hashable, Sendable {
+  /// Weight of a block to be computed against a block in use.
+  public var overlapWeight: Double
+  /// Softmax temperature; 0 takes the cheapest worker.
+  public var temperature: Double
+  /// How long the router believes that a worker has a prefix that was sent there, seconds.
+  public var memorySeconds: Double
+
+  public init(overlapWeight: Double, temperature: Double, memorySeconds: Double) {
+    self.overlapWeight = overlapWeight
+    self.temperature = temperature
+    self.memorySeconds = memorySeconds
+  }
 }
 
 /// The systems that can be compared; `SystemSpec.base` picks one.
 public enum SystemKind: String, CaseIterable, Sendable {
-  case aggregated, nixl, lmcache
+  case aggregated, nixl, lmcache, mooncake, beluga
   case tractNoCache = "tract-nocache"
   case tract, ideal
 }
@@ -64,10 +85,15 @@ public struct SystemSpec: Hashable, Sendable {
   public var base: SystemKind
   /// Tokens per transferred and cached block; a multiple of the engine's block is not required.
   public var blockTokens: Int
-  /// Capacity of the prefix cache, bytes: per node for `lmcache`, for the rack for `tract`.
+  /// Tokens whose keys or values of a layer move as one piece: one RDMA descriptor, one DMA copy.
+  public var transferTokens: Int
+  /// Capacity of the prefix cache, bytes: per node for `lmcache` and `mooncake`, for the rack for
+  /// `tract` and `beluga`.
   public var cacheBytes: Int
-  /// Time to launch one RDMA transfer request, seconds (nixl, lmcache).
+  /// Time to launch one RDMA transfer request, seconds (nixl, lmcache, mooncake).
   public var launchSeconds: Double
+  /// The law of the system's own transfer engine; nil takes the rack's (mooncake).
+  public var transferEngine: TransferEngineSpec?
   /// How blocks are copied between GPU and host or CXL memory.
   public var copy: GPUCopySpec
   /// Whether the engine stalls while cached blocks are loaded into the GPU.
@@ -88,6 +114,27 @@ public struct SystemSpec: Hashable, Sendable {
   /// Silence after which the store's lock manager takes a node, or a standby the manager, for
   /// dead, seconds (tract); matters with faults only.
   public var leaseSeconds: Double
+  /// Round trip of a lone metadata call of one key, and the server's part of it, seconds (mooncake,
+  /// beluga).
+  public var rpcSeconds: Double
+  public var rpcKeySeconds: Double
+  /// Threads of the metadata server (mooncake, beluga).
+  public var rpcThreads: Int
+  /// Which host's DRAM takes a new block (mooncake).
+  public var placement: Placement
+  /// How long a lookup keeps a block from eviction, seconds (mooncake).
+  public var readLeaseSeconds: Double
+  /// Share of the blocks that one eviction takes, 0…1 (mooncake).
+  public var evictionRatio: Double
+  /// Share of the pool in use above which eviction begins, 0…1 (mooncake).
+  public var highWatermark: Double
+}
+
+/// Which host's DRAM takes a new block of a pool.
+public enum Placement: String, CaseIterable, Sendable {
+  /// The writer's own while it has space, then any.
+  case local
+  case random
 }
 
 /// What arrives.

@@ -16,8 +16,8 @@ extension WorkloadDecoder {
       unknown(reader, "preset", preset, catalogue.rackNames)
       return nil
     }
-    pool(reader.object("prefill"), &rack.prefill)
-    pool(reader.object("decode"), &rack.decode)
+    pool(reader.object("prefill"), .prefill, &rack.prefill)
+    pool(reader.object("decode"), .decode, &rack.decode)
     nic(reader.object("nic"), &rack.nic)
     let pcie = reader.object("pcie")
     rack.pcie.duplexFactor = pcie.number(
@@ -62,7 +62,9 @@ extension WorkloadDecoder {
     }
   }
 
-  private func pool(_ reader: ObjectReader, _ pool: inout WorkerPool) {
+  private func pool(
+    _ reader: ObjectReader, _ kind: StepTimeTable.Kind, _ pool: inout WorkerPool
+  ) {
     defer { reader.finish() }
     pool.count = reader.integer("count", default: pool.count, in: 1...1024)
     let name = reader.string("gpu", default: pool.gpu.name)
@@ -82,6 +84,38 @@ extension WorkloadDecoder {
           + "allowed are \(allowed)")
       pool.tensorParallel = 1
     }
+    pool.pipelineParallel = reader.integer(
+      "pipeline_parallel", default: pool.pipelineParallel, in: 1...64)
+    pool.expertParallel = reader.bool("expert_parallel", default: pool.expertParallel)
+    if reader.has("step_times"), let file = reader.requiredString("step_times") {
+      pool.stepTimes = stepTimes(file, kind, reader)
+    } else {
+      _ = reader.node("step_times")
+    }
+  }
+
+  /// The table in a file; what is wrong with it is reported at the key that names it.
+  private func stepTimes(
+    _ file: String, _ kind: StepTimeTable.Kind, _ reader: ObjectReader
+  ) -> StepTimeTable? {
+    let path = resolved(file)
+    let text: [UInt8]
+    do {
+      text = try AtomicFile.read(path)
+    } catch {
+      reader.report("step_times", "\(path) cannot be read: \(error.reason)")
+      return nil
+    }
+    do {
+      let table = try StepTimeTable(file: path, text: text)
+      if !table.rows.contains(where: { $0.kind == kind }) {
+        reader.report("step_times", "\(path) has no \(kind) steps, which these workers do")
+      }
+      return table
+    } catch {
+      reader.report("step_times", error.description)
+      return nil
+    }
   }
 
   private func nic(_ reader: ObjectReader, _ nic: inout NICSpec) {
@@ -92,6 +126,8 @@ extension WorkloadDecoder {
     nic.latencySeconds =
       reader.number("latency_us", default: nic.latencySeconds * 1e6, in: 0...1e6) / 1e6
     nic.gpuDirect = reader.bool("gpudirect", default: nic.gpuDirect)
+    nic.headOfLineCoupling = reader.number(
+      "hol_coupling", default: nic.headOfLineCoupling, in: 0...1)
   }
 
   private func dram(_ reader: ObjectReader, _ dram: inout DRAMSpec) {

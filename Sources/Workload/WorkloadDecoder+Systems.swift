@@ -12,8 +12,22 @@ extension SystemKind {
     case .nixl: ["block_tokens", "launch_ms", "hold_until_sent"]
     case .lmcache:
       [
-        "block_tokens", "cache_gib", "launch_ms", "copy_method", "copy_launch_us", "copy_call_us",
-        "synchronous_load", "synchronous_save", "hold_until_sent", "layerwise",
+        "block_tokens", "transfer_tokens", "cache_gib", "launch_ms", "copy_method",
+        "copy_launch_us", "copy_call_us", "synchronous_load", "synchronous_save",
+        "hold_until_sent", "layerwise",
+      ]
+    case .mooncake:
+      [
+        "block_tokens", "transfer_tokens", "cache_gib", "launch_ms", "copy_method",
+        "copy_launch_us", "copy_call_us", "transfer_engine", "synchronous_save",
+        "hold_until_sent", "rpc_us", "rpc_key_us", "rpc_threads", "placement", "read_lease_ms",
+        "eviction_ratio", "high_watermark",
+      ]
+    case .beluga:
+      [
+        "block_tokens", "transfer_tokens", "cache_gib", "copy_method", "copy_launch_us",
+        "copy_call_us", "synchronous_load", "synchronous_save", "hold_until_sent", "layerwise",
+        "rpc_us", "rpc_key_us", "rpc_threads",
       ]
     case .tract, .tractNoCache:
       [
@@ -68,6 +82,7 @@ extension WorkloadDecoder {
     }
     var system = defaults(base, name: reader.string("name", default: baseName))
     for key in base.parameters { read(key, reader, &system) }
+    if !reader.has("transfer_tokens") { system.transferTokens = system.blockTokens }
     reader.finish()
     check(system, reader, rack)
     return system
@@ -82,11 +97,14 @@ extension WorkloadDecoder {
   ///
   /// LMCache's vLLM connector waits for loads before the step that needs them; saves go to a
   /// background thread. TraCT's paper does not say; its loads are taken as asynchronous. Both
-  /// choices are assumed and can be switched.
+  /// choices are assumed and can be switched. Blocks are of 64 tokens everywhere, so that systems
+  /// compare; LMCache's own default are chunks of 256.
   func defaults(_ base: SystemKind, name: String) -> SystemSpec {
-    SystemSpec(
-      name: name, base: base, blockTokens: 64, cacheBytes: 48 << 30,
-      launchSeconds: catalogue.software("nixl_launch"),
+    let calls = base == .mooncake ? "mooncake" : "beluga"
+    return SystemSpec(
+      name: name, base: base, blockTokens: 64, transferTokens: 64, cacheBytes: 48 << 30,
+      launchSeconds: catalogue.software(base == .mooncake ? "mooncake_vllm_launch" : "nixl_launch"),
+      transferEngine: base == .mooncake ? catalogue.transferEngine("mooncake-te") : nil,
       copy: GPUCopySpec(
         method: .kernel, launchSeconds: catalogue.software("gpu_copy_launch"),
         callSeconds: catalogue.software("gpu_copy_call")),
@@ -94,13 +112,45 @@ extension WorkloadDecoder {
       layerwise: false, hbmPrefixCache: false,
       writeBatchBlocks: Int(catalogue.software("write_batch")),
       pollSeconds: catalogue.software("store_poll"),
-      leaseSeconds: catalogue.software("store_lease"))
+      leaseSeconds: catalogue.software("store_lease"),
+      rpcSeconds: catalogue.software("\(calls)_rpc"),
+      rpcKeySeconds: catalogue.software("\(calls)_rpc_key"),
+      rpcThreads: Int(catalogue.software("\(calls)_rpc_threads")), placement: .local,
+      readLeaseSeconds: catalogue.software("mooncake_read_lease"),
+      evictionRatio: catalogue.software("mooncake_eviction_ratio"),
+      highWatermark: catalogue.software("mooncake_high_watermark"))
   }
 
   private func read(_ key: String, _ reader: ObjectReader, _ system: inout SystemSpec) {
     switch key {
     case "block_tokens":
       system.blockTokens = reader.integer(key, default: system.blockTokens, in: 1...65_536)
+    case "transfer_tokens":
+      system.transferTokens = reader.integer(key, default: system.transferTokens, in: 1...65_536)
+    case "transfer_engine":
+      let name = reader.string(key, default: "mooncake-te")
+      system.transferEngine = catalogue.transferEngine(name)
+      if system.transferEngine == nil {
+        let names = catalogue.names(in: .transferEngine).joined(separator: ", ")
+        reader.report(key, "unknown name \"\(name)\"; the catalogue has \(names)")
+      }
+    case "placement": system.placement = reader.choice(key, default: system.placement)
+    case "rpc_us":
+      system.rpcSeconds =
+        reader.number(key, default: system.rpcSeconds * 1e6, in: 0...1e9) / 1e6
+    case "rpc_key_us":
+      system.rpcKeySeconds =
+        reader.number(key, default: system.rpcKeySeconds * 1e6, in: 0...1e9) / 1e6
+    case "rpc_threads":
+      system.rpcThreads = reader.integer(key, default: system.rpcThreads, in: 1...1024)
+    case "read_lease_ms":
+      system.readLeaseSeconds =
+        reader.number(key, default: system.readLeaseSeconds * 1e3, in: 0...1e9) / 1e3
+    case "eviction_ratio":
+      system.evictionRatio = reader.number(
+        key, default: system.evictionRatio, in: 0...1, open: true)
+    case "high_watermark":
+      system.highWatermark = reader.number(key, default: system.highWatermark, in: 0...1)
     case "cache_gib":
       if let gib = reader.optionalNumber(key, in: 0...1e6, open: true) {
         system.cacheBytes = Int(gib * 1_073_741_824)
@@ -139,11 +189,16 @@ extension WorkloadDecoder {
   }
 
   private func check(_ system: SystemSpec, _ reader: ObjectReader, _ rack: RackSpec?) {
+    if system.base.parameters.contains("rpc_us"), system.rpcKeySeconds > system.rpcSeconds {
+      reader.report(
+        "rpc_key_us", "is more than rpc_us, the round trip it is a part of; at most that is allowed"
+      )
+    }
     guard let rack else { return }
     let limit: (Int, String)? =
       switch system.base {
-      case .lmcache: (rack.dram.capacityBytes, "the host's DRAM")
-      case .tract, .tractNoCache: (rack.cxl.capacityBytes, "the CXL pool")
+      case .lmcache, .mooncake: (rack.dram.capacityBytes, "the host's DRAM")
+      case .beluga, .tract, .tractNoCache: (rack.cxl.capacityBytes, "the CXL pool")
       default: nil
       }
     if let (bytes, what) = limit, system.cacheBytes > bytes {

@@ -26,7 +26,7 @@ struct WorkloadDecoder {
     let weights = reader.choice("weight_format", default: NumberFormat.bf16)
     let kv = reader.choice("kv_format", default: NumberFormat.bf16)
     let rack = rack(reader.object("rack"))
-    let engine = engine(reader.object("engine"), tensorParallel: rack?.decode.tensorParallel ?? 1)
+    let engine = engine(reader.object("engine"), rack)
     let systems = systems(reader, capacity: rack)
     let baseline = reader.string("baseline", default: systems.first?.name ?? "")
     if !systems.isEmpty, !systems.contains(where: { $0.name == baseline }) {
@@ -34,6 +34,7 @@ struct WorkloadDecoder {
       reader.report("baseline", "no system is named \"\(baseline)\"; there are \(names)")
     }
     let router = reader.choice("router", default: RouterKind.roundRobin)
+    let kvRouter = kvRouter(reader, router)
     let traffic = traffic(reader)
     let stop = stop(reader.object("stop"), traffic: traffic)
     let slo = reader.node("slo") == nil ? nil : serviceLevel(reader.object("slo"))
@@ -44,9 +45,30 @@ struct WorkloadDecoder {
       file: log.file, name: name, seed: UInt64(seed), model: model, weightFormat: weights,
       kvFormat: kv,
       rack: rack, engine: engine, systems: systems, baseline: baseline, router: router,
-      traffic: traffic, stop: stop, slo: slo, faults: faults)
+      kvRouter: kvRouter, traffic: traffic, stop: stop, slo: slo, faults: faults)
     checkMemory(workload, reader)
     return workload
+  }
+
+  /// A path that the file names, relative to the file's folder.
+  func resolved(_ path: String) -> String {
+    path.hasPrefix("/") || folder.isEmpty ? path : "\(folder)/\(path)"
+  }
+
+  private func kvRouter(_ root: ObjectReader, _ router: RouterKind) -> KVRouterSpec {
+    let isGiven = root.has("kv_router")
+    let reader = root.object("kv_router")
+    defer { reader.finish() }
+    if isGiven, router != .kvAware {
+      root.report(
+        "kv_router", "only the router \"kv_aware\" has these; this one is \"\(router.rawValue)\"")
+    }
+    return KVRouterSpec(
+      overlapWeight: reader.number(
+        "overlap_weight", default: catalogue.software("kv_router_overlap_weight"), in: 0...1e6),
+      temperature: reader.number("temperature", default: 0, in: 0...1e6),
+      memorySeconds: reader.number(
+        "memory_s", default: catalogue.software("kv_router_memory"), in: 0...1e6))
   }
 
   // MARK: Model and engine
@@ -61,11 +83,13 @@ struct WorkloadDecoder {
     return model
   }
 
-  private func engine(_ reader: ObjectReader, tensorParallel: Int) -> EngineSpec {
+  private func engine(_ reader: ObjectReader, _ rack: RackSpec?) -> EngineSpec {
     defer { reader.finish() }
-    // Fitted on held-out vLLM runs; none was needed on one GPU.
+    // Fitted on held-out vLLM runs; none was needed on one GPU, and measured steps hold theirs.
+    let tensorParallel = rack?.decode.tensorParallel ?? 1
+    let isMeasured = rack?.prefill.stepTimes != nil || rack?.decode.stepTimes != nil
     let overhead =
-      [2, 4, 8].contains(tensorParallel)
+      [2, 4, 8].contains(tensorParallel) && !isMeasured
       ? catalogue.software("step_overhead_tp\(tensorParallel)") * 1e3 : 0
     return EngineSpec(
       blockTokens: reader.integer("block_tokens", default: 16, in: 1...8192),
@@ -74,7 +98,7 @@ struct WorkloadDecoder {
       maxSequences: reader.integer("max_sequences", default: 256, in: 1...65_536),
       gpuMemoryUtilization: reader.number(
         "gpu_memory_utilization", default: 0.9, in: 0...1, open: true),
-      watermark: reader.number("watermark", default: 0.01, in: 0...0.5),
+      watermark: reader.number("watermark", default: 0, in: 0...0.5),
       stepOverheadSeconds: reader.number("step_overhead_ms", default: overhead, in: 0...1e4) / 1e3,
       frontendSeconds: reader.number("frontend_ms", default: 0, in: 0...1e6) / 1e3)
   }
@@ -90,6 +114,12 @@ struct WorkloadDecoder {
         reader.report(
           "rack", "\(name): \(ranks) ranks cannot share \(workload.model.heads) heads evenly")
       }
+      if let obstacle = StepTimeModel.obstacle(
+        gpu: pool.gpu, model: workload.model, tensorParallel: ranks,
+        pipelineParallel: pool.pipelineParallel, expertParallel: pool.expertParallel)
+      {
+        reader.report("rack", "\(name): \(obstacle)")
+      }
       let free = MemoryFit.kvBytes(
         pool: pool, model: workload.model, weights: workload.weightFormat,
         utilization: workload.engine.gpuMemoryUtilization, reserveBytes: reserve)
@@ -98,8 +128,9 @@ struct WorkloadDecoder {
       let needed = workload.model.parameters * workload.weightFormat.bytes
       reader.report(
         "rack",
-        "\(name): \(ranks) × \(pool.gpu.name) cannot hold \(workload.model.name): weights take "
-          + "\(needed / 1_000_000_000) GB; use more tensor_parallel ranks, a larger GPU or fp8")
+        "\(name): \(pool.gpuCount) × \(pool.gpu.name) cannot hold \(workload.model.name): weights take "
+          + "\(needed / 1_000_000_000) GB; use more tensor_parallel ranks or pipeline_parallel stages, a larger GPU "
+          + "or fp8")
     }
   }
 
@@ -136,7 +167,7 @@ struct WorkloadDecoder {
       let limit = 1e6
       let file = reader.requiredString("file")
       let spec = Traffic.TraceSpec(
-        path: file.map { $0.hasPrefix("/") || folder.isEmpty ? $0 : "\(folder)/\($0)" } ?? "",
+        path: file.map(resolved) ?? "",
         speedup: reader.number("speedup", default: 1, in: 0...limit, open: true),
         smearSeconds: reader.number("smear_ms", default: 0, in: 0...limit * 1e3) / 1e3,
         blockTokens: reader.integer("block_tokens", default: 512, in: 1...65_536))

@@ -28,13 +28,26 @@ struct CatalogCommand: ParsableCommand {
           found = true
           print("\(section.rawValue) \(entry)")
           for (key, figure) in catalogue.figures(section, entry) ?? [] {
-            let value = JSONValue.number(figure.value).text(indented: false)
-            var line = "  " + padded(key, 28) + padded("\(value) \(figure.unit)", 24)
-            line += padded(figure.grade.rawValue, 10) + (catalogue.sources[figure.source] ?? "?")
-            if let note = figure.note { line += " (\(note))" }
-            print(line)
+            printLine(key, value(figure), figure.grade, figure.source, figure.note)
           }
         }
+      }
+    }
+    if part == nil || part == .hardware {
+      if name == nil || name == "loaded_latency" {
+        found = true
+        print("loaded_latency")
+        for point in catalogue.loadedLatencyPoints {
+          let latency = point.latency
+          let mix = Decimals.text(point.writeShare, 2)
+          printLine(
+            "\(point.curves), writes \(mix), at \(value(point.load))", value(latency),
+            latency.grade, latency.source, latency.note)
+        }
+      }
+      for rack in catalogue.rackNames where name == nil || name == rack {
+        found = true
+        printRack(rack, catalogue.racks[rack]!)
       }
     }
     if part == nil || part == .systems {
@@ -44,6 +57,31 @@ struct CatalogCommand: ParsableCommand {
       }
     }
     if !found { throw ValidationError("the catalogue has no '\(name ?? "")'") }
+  }
+
+  private func printRack(_ name: String, _ rack: Catalogue.RackPreset) {
+    print("rack \(name)")
+    let members = [
+      ("prefill", "\(rack.prefill.count) x \(rack.prefill.gpu)"),
+      ("prefill_tensor_parallel", "\(rack.prefill.tensorParallel)"),
+      ("decode", "\(rack.decode.count) x \(rack.decode.gpu)"),
+      ("decode_tensor_parallel", "\(rack.decode.tensorParallel)"),
+      ("nic", rack.nic), ("transfer_engine", rack.transferEngine), ("dram", rack.dram),
+      ("cxl", rack.cxl), ("pcie_duplex", rack.pcieDuplex),
+    ]
+    for (key, value) in members { printLine(key, value, rack.grade, rack.source, rack.note) }
+  }
+
+  private func printLine(
+    _ key: String, _ value: String, _ grade: Grade, _ source: String, _ note: String?
+  ) {
+    print(
+      "  " + padded(key, 28) + padded(value, 24) + padded(grade.rawValue, 10)
+        + Catalogue.builtIn.citation(source) + (note.map { " (\($0))" } ?? ""))
+  }
+
+  private func value(_ figure: Quantity) -> String {
+    "\(JSONValue.number(figure.value).text(indented: false)) \(figure.unit)"
   }
 
   private func padded(_ text: String, _ width: Int) -> String {

@@ -22,10 +22,9 @@ struct ProbeGPU: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "gpu", abstract: "Step time of a GPU for given tokens, milliseconds.")
 
-  @Option(help: "GPU of the catalogue.") var gpu: String
-  @Option(help: "Model of the catalogue.") var model: String
-  @Option(help: "Tensor-parallel ranks.") var tp = 1
-  @Option(help: "Weights and KV: bf16 or fp8.") var dtype = "bf16"
+  @OptionGroup var replica: ReplicaOptions
+  @Option(help: "Pipeline stages.") var pp = 1
+  @Flag(help: "Experts stand whole on single ranks.") var ep = false
   @Option(help: "New prompt tokens.") var prefill: Int?
   @Option(help: "Prompt tokens that have KV already.") var cached = 0
   @Option(help: "Sequences of a decode step.") var decodeBatch: Int?
@@ -33,23 +32,13 @@ struct ProbeGPU: ParsableCommand {
   @Option(help: "table or json.") var format = ProbeFormat.table
 
   func run() throws {
-    let catalogue = Catalogue.builtIn
-    guard let gpu = catalogue.gpu(gpu) else {
-      throw ValidationError("unknown GPU; there are \(catalogue.names(in: .gpu))")
-    }
-    guard let shape = catalogue.model(model) else {
-      throw ValidationError("unknown model; there are \(catalogue.names(in: .model))")
-    }
-    guard let number = NumberFormat(rawValue: dtype) else {
-      throw ValidationError("unknown --dtype '\(dtype)'; there are bf16 and fp8")
-    }
+    let replica = try replica.resolved(pipelineParallel: pp, expertParallel: ep)
     guard
       let steps = StepTimeModel(
-        gpu: gpu, model: shape, tensorParallel: tp, weights: number, kv: number)
-    else {
-      throw ValidationError(
-        "\(gpu.name) has figures for --tp \(([1] + gpu.allReduce.keys.sorted()))")
-    }
+        gpu: replica.gpu, model: replica.model, tensorParallel: replica.tensorParallel,
+        weights: replica.weights, kv: replica.kv, pipelineParallel: pp,
+        expertParallel: ep)
+    else { preconditionFailure("the options have been checked") }
     guard prefill != nil || decodeBatch != nil else {
       throw ValidationError("give --prefill TOKENS or --decode-batch SEQUENCES")
     }

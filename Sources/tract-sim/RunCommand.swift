@@ -30,7 +30,7 @@ struct RunCommand: ParsableCommand {
 
   func run() throws {
     let paths: [String?] = files.isEmpty ? [nil] : files
-    for workload in try paths.map(options.load) {
+    for workload in try paths.map({ try options.load($0) }) {
       let comparison = try options.compare(workload)
       if let output {
         do {

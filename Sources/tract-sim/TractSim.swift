@@ -13,8 +13,8 @@ struct TractSim: ParsableCommand {
     abstract: "Simulates disaggregated LLM serving on a rack and compares ways to move its KV.",
     version: Comparison.version,
     subcommands: [
-      RunCommand.self, ValidateCommand.self, CatalogCommand.self, ProbeCommand.self,
-      PlotCommand.self, CheckCommand.self,
+      RunCommand.self, SweepCommand.self, ValidateCommand.self, CatalogCommand.self,
+      ProbeCommand.self, CalibrateCommand.self, PlotCommand.self, CheckCommand.self,
     ])
 }
 
@@ -46,11 +46,13 @@ struct WorkloadOptions: ParsableArguments {
   @Option(help: "Run only these systems, separated by commas.")
   var systems: String?
 
-  @Option(help: "Systems to run at the same time.")
+  @Option(help: "Systems, or points of a sweep, to run at the same time.")
   var jobs = ProcessInfo.processInfo.activeProcessorCount
 
   /// Loads one file, or the embedded quickstart without a path.
-  func load(_ path: String?) throws -> Workload {
+  ///
+  /// - Parameter more: replacements that come after those of the command line.
+  func load(_ path: String?, overriding more: [WorkloadFile.Override] = []) throws -> Workload {
     var parsed: [WorkloadFile.Override] = []
     for text in overrides {
       guard let override = WorkloadFile.Override(text) else {
@@ -59,6 +61,7 @@ struct WorkloadOptions: ParsableArguments {
       parsed.append(override)
     }
     if let seed, let override = WorkloadFile.Override("seed=\(seed)") { parsed.append(override) }
+    parsed += more
     if jobs < 1 { throw ValidationError("'--jobs \(jobs)' is out of range; use 1 or more") }
     do {
       var workload =
@@ -93,9 +96,9 @@ struct WorkloadOptions: ParsableArguments {
   }
 
   /// Runs all systems; a broken conservation law ends the command.
-  func compare(_ workload: Workload) throws -> Comparison {
+  func compare(_ workload: Workload, jobs: Int? = nil) throws -> Comparison {
     do {
-      let comparison = try Comparison(workload, jobs: jobs)
+      let comparison = try Comparison(workload, jobs: jobs ?? self.jobs)
       let violations = comparison.violations
       guard violations.isEmpty else {
         throw Exit.fail(

@@ -1,6 +1,7 @@
 // What the commands print, which codes they exit with, and that they repeat themselves.
 
 import Foundation
+import JSONText
 import Testing
 
 /// A comparison of all systems that takes a blink.
@@ -11,9 +12,9 @@ private let small = [
 
 @Suite struct HelpTests {
   @Test(arguments: [
-    "", "run", "validate", "catalog", "probe", "probe gpu", "probe fabric", "probe trace",
+    "", "run", "sweep", "validate", "catalog", "probe", "probe gpu", "probe fabric", "probe trace",
     "probe store", "probe cxl",
-    "plot",
+    "calibrate", "plot",
     "check",
   ]) func simHelp(_ command: String) throws {
     let words = command.split(separator: " ").map(String.init)
@@ -23,8 +24,10 @@ private let small = [
     let name = (["tract-sim"] + words).joined(separator: "-")
     // The number of processors is the machine's.
     try expectGolden(
-      result.output.replacing(#/Systems to run at the same time. \(default: \d+\)/#) { _ in
-        "Systems to run at the same time. (default: processors)"
+      result.output.replacing(
+        #/Systems, or points of a sweep, to run at the same time. \(default: \d+\)/#
+      ) { _ in
+        "Systems, or points of a sweep, to run at the same time. (default: processors)"
       }, "help-\(name).txt")
   }
 
@@ -43,6 +46,9 @@ private let small = [
   @Test(arguments: [
     ["run", "--nonsense"], ["run", "--jobs", "0"], ["run", "--plot"], ["run", "--systems", "ucx"],
     ["run", "--set", "seed"], ["probe", "gpu", "--gpu", "k80", "--model", "llama-3.1-8b"],
+    ["probe", "gpu", "--gpu", "h100-sxm", "--model", "gpt-oss-120b", "--ep", "--prefill", "1"],
+    ["calibrate", "x.csv", "--gpu", "k80", "--model", "llama-3.1-8b"],
+    ["calibrate", "x.csv", "--gpu", "h100-sxm", "--model", "llama-3.1-8b", "--pp", "2"],
     ["catalog", "hardware", "k80"], ["probe", "store", "--nodes", "1", "--device", "niagara-2.0"],
     ["probe", "store", "--nodes", "4", "--device", "abacus"],
     ["probe", "store", "--nodes", "4", "--device", "niagara2", "--bulk-load", "1.5"],
@@ -205,5 +211,64 @@ private let small = [
     #expect(png.count > 10_000, "a curve for each system")
     let svg = try String(contentsOfFile: scratch.file("out/ttft-cdf.svg"), encoding: .utf8)
     for system in ["nixl", "lmcache", "tract"] { #expect(svg.contains(system)) }
+  }
+}
+
+@Suite struct CalibrateTests {
+  private let replica = ["--gpu", "rtx-a6000", "--model", "llama-3.1-8b"]
+  private let header = "kind,tokens,cached,sequences,context_tokens,milliseconds\n"
+
+  @Test(arguments: [
+    ("", "steps.csv:1: the first line must name the columns"),
+    ("kind,tokens,cached,sequences,context_tokens,milliseconds\nprefill,x,0,0,0,1\n", ":2: tokens"),
+    ("kind,tokens,cached,sequences,context_tokens,milliseconds\nprefill,1,0,0,0,1\n", "cannot fix"),
+  ]) func badTables(text: String, fragment: String) throws {
+    let scratch = try Scratch()
+    let file = try scratch.write("steps.csv", text)
+    let result = try Command.run("tract-sim", ["calibrate", file] + replica)
+    #expect(result.status == 65)
+    #expect(result.output.isEmpty)
+    #expect(result.error.contains(fragment), "\(result.error)")
+  }
+
+  @Test func noTable() throws {
+    let result = try Command.run("tract-sim", ["calibrate", "/nowhere/x.csv"] + replica)
+    #expect(result.status == 65)
+    #expect(result.error.contains("/nowhere/x.csv"))
+  }
+
+  /// What probe gpu prints, fitted anew, is what the catalogue holds.
+  @Test func fitsWhatProbePrints() throws {
+    let scratch = try Scratch()
+    var text = "# from probe gpu\n" + header
+    func milliseconds(_ more: String...) throws -> Double {
+      let output = try Command.run(
+        "tract-sim", ["probe", "gpu", "--format", "json"] + replica + more
+      ).output
+      return try #require(
+        JSONParser.parse(Array(output.utf8))[
+          more[0] == "--prefill" ? "prefill_ms" : "decode_ms"]?.value.double)
+    }
+    for tokens in [16, 256, 4096] {
+      for cached in [0, 8192] {
+        let time = try milliseconds("--prefill", "\(tokens)", "--cached", "\(cached)")
+        text += "prefill,\(tokens),\(cached),,,\(time)\n"
+      }
+    }
+    for batch in [1, 64] {
+      for context in [256, 8192] {
+        let time = try milliseconds("--decode-batch", "\(batch)", "--context", "\(context)")
+        text += "decode,,,\(batch),\(context),\(time)\n"
+      }
+    }
+    let file = try scratch.write("steps.csv", text)
+    let table = try Command.run("tract-sim", ["calibrate", file] + replica)
+    #expect(table.status == 0, "\(table.error)")
+    #expect(table.output.contains("mean error 0.00 %, worst 0.00 %"), "\(table.output)")
+    let json = try Command.run("tract-sim", ["calibrate", file, "--format", "json"] + replica)
+    let compute = try JSONParser.parse(Array(json.output.utf8))["gpu"]?["rtx-a6000"]?[
+      "linear_compute"]
+    #expect(abs((compute?["value"]?.value.double ?? 0) - 0.689) < 1e-5)
+    #expect(json.output.contains("\"grade\": \"fitted\""))
   }
 }

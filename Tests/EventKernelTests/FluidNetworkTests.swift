@@ -83,3 +83,50 @@ import Testing
   #expect(network.cancel(first, at: .zero + .seconds(2)) == 50)
   #expect(network.nextCompletion == .zero + .seconds(2.5))
 }
+
+/// One host sends to X and Y over 8 B/s; seven others send to X, whose port passes 8 B/s too. X's
+/// share is 1 B/s a flow, and at full coupling the flow to Y, behind the blocked one, gets no more.
+@Test(arguments: [(0.0, 7.0), (0.5, 4.0), (1.0, 1.0)]) func blockedFlowsHoldOthersUp(
+  coupling: Double, rateToY: Double
+) {
+  var network = FluidNetwork()
+  let senders = (0..<8).map { network.addResource(name: "tx\($0)", bytesPerSecond: 8) }
+  let (x, y) = (
+    network.addResource(name: "x", bytesPerSecond: 8),
+    network.addResource(name: "y", bytesPerSecond: 8)
+  )
+  network.coupleHeadOfLine(at: senders, coupling: coupling)
+  let toX = senders.map { network.start(bytes: 80, path: [$0, x], tag: 0, at: .zero) }
+  let toY = network.start(bytes: 80, path: [senders[0], y], tag: 1, at: .zero)
+  for flow in toX { #expect(network.rate(of: flow) == 1) }
+  #expect(network.rate(of: toY) == rateToY)
+  #expect(network.utilisation(of: y) == rateToY / 8)
+  #expect(network.utilisation(of: senders[0]) == (1 + rateToY) / 8)
+}
+
+/// What lies before the egress, a flow's own cap, and the egress itself block nobody; what others
+/// gain from a blocked egress is shared anew.
+@Test func onlyWhatLiesBeyondBlocks() {
+  var network = FluidNetwork()
+  let memory = network.addResource(name: "memory", bytesPerSecond: 1)
+  let (a, b) = (
+    network.addResource(name: "a", bytesPerSecond: 10),
+    network.addResource(name: "b", bytesPerSecond: 10)
+  )
+  let (x, y) = (
+    network.addResource(name: "x", bytesPerSecond: 4),
+    network.addResource(name: "y", bytesPerSecond: 10)
+  )
+  network.coupleHeadOfLine(at: [a, b], coupling: 1)
+  _ = network.start(bytes: 100, path: [memory, a, y], tag: 0, at: .zero)
+  _ = network.start(bytes: 100, path: [a, y], cap: 2, tag: 1, at: .zero)
+  let free = network.start(bytes: 100, path: [a, y], tag: 2, at: .zero)
+  #expect(network.rate(of: free) == 7)
+  // Two flows of b to x get 2 each, and so b's flow to y gets 2 and leaves the rest to `free`.
+  let blocked = network.start(bytes: 100, path: [b, x], tag: 3, at: .zero)
+  _ = network.start(bytes: 100, path: [b, x], tag: 4, at: .zero)
+  let behind = network.start(bytes: 100, path: [b, y], tag: 5, at: .zero)
+  #expect(network.rate(of: blocked) == 2)
+  #expect(network.rate(of: behind) == 2)
+  #expect(network.rate(of: free) == 5)
+}

@@ -1,6 +1,7 @@
 // The event queue's order, and waiting times of servers against closed forms.
 
 import EventKernel
+import Foundation
 import Testing
 
 @Test(arguments: [UInt64(1), 2, 3]) func popsInTotalOrder(seed: UInt64) {
@@ -45,4 +46,61 @@ import Testing
   let expected = load * 1e-3 / (2 * (1 - load))
   let error = abs(Statistics.mean(batches) - expected)
   #expect(error < Statistics.confidenceHalfWidth(batches, level: 0.99))
+}
+
+/// Two threads by hand: jobs of 3 ms at 0, 1, 2 and 2 ms; the third waits for the first thread.
+@Test func threadsTakeJobsInOrder() {
+  var server = FIFOServer(threads: 2)
+  let ends = [0.0, 1, 2, 2].map {
+    server.admit(service: .milliseconds(3), at: .zero + .milliseconds($0)).milliseconds
+  }
+  #expect(ends == [3, 4, 6, 7])
+  #expect(server.busy == .milliseconds(12))
+}
+
+/// M/D/c: Crommelin's sum (1932) over k of P(N_k ≥ kc) − P(N_k > kc)/ρ, N_k Poisson of mean kcρ.
+@Test(arguments: [(2, 0.7), (4, 0.8), (16, 0.9)])
+func meanWaitingOfMDc(threads: Int, load: Double) {
+  let service = 1e-3
+  var expected = 0.0
+  for k in 1...400 {
+    let mean = Double(k * threads) * load
+    let first = k * threads
+    // P(N = kc), and P(N > kc) summed upwards.
+    let term = exp(Double(first) * log(mean) - mean - lgamma(Double(first) + 1))
+    var (above, next) = (0.0, term)
+    for j in (first + 1)..<(first + 2000) {
+      next *= mean / Double(j)
+      above += next
+    }
+    expected += above + term - above / load
+  }
+  expected *= service
+  var random = RandomStream(seed: 12, name: "mdc")
+  var server = FIFOServer(threads: threads)
+  var now = SimTime.zero
+  var batches: [Double] = []
+  for batch in 0..<40 {
+    var waited = 0.0
+    for _ in 0..<10_000 {
+      now = now + .seconds(random.exponential(mean: service / (load * Double(threads))))
+      let done = server.admit(service: .seconds(service), at: now)
+      waited += (done - now).seconds - service
+    }
+    if batch > 0 { batches.append(waited / 10_000) }
+  }
+  let error = abs(Statistics.mean(batches) - expected)
+  #expect(error < Statistics.confidenceHalfWidth(batches, level: 0.99), "\(expected)")
+}
+
+@Test func drawsRepeatAndCoverTheirRange() {
+  var a = DrawStream(seed: 3, name: "x")
+  var copy = a
+  var other = DrawStream(seed: 3, name: "y")
+  let draws = (0..<1000).map { _ in a.integer(below: 5) }
+  #expect(draws == (0..<1000).map { _ in copy.integer(below: 5) })
+  #expect(draws != (0..<1000).map { _ in other.integer(below: 5) })
+  for value in 0..<5 { #expect(abs(draws.count { $0 == value } - 200) < 60) }
+  let mean = (0..<1000).reduce(0.0) { sum, _ in sum + a.uniform() } / 1000
+  #expect(abs(mean - 0.5) < 0.04)
 }

@@ -9,12 +9,16 @@ private struct RandomNetwork {
   var links: [FluidNetwork.ResourceID] = []
   var flows: [(id: FluidNetwork.FlowID, path: [Int], weight: Double, cap: Double, bytes: Int)] = []
 
-  init(_ random: inout RandomStream, links count: Int, flows flowCount: Int) {
+  /// Half of the links are egresses, coupled as far as `coupling` says.
+  init(
+    _ random: inout RandomStream, links count: Int, flows flowCount: Int, coupling: Double = 0
+  ) {
     for index in 0..<count {
       links.append(
         network.addResource(
           name: "l\(index)", bytesPerSecond: 1e6 * Double(1 + random.integer(below: 100))))
     }
+    network.coupleHeadOfLine(at: Array(links.prefix(count / 2)), coupling: coupling)
     for tag in 0..<flowCount {
       var path: [Int] = []
       for _ in 0..<1 + random.integer(below: 4) {
@@ -58,6 +62,21 @@ private struct RandomNetwork {
       }
       #expect(hasBottleneck, "seed \(seed): a flow could be faster without hurting a slower one")
     }
+  }
+
+  /// However far egresses are coupled, no link carries more than it can, and every flow ends.
+  @Test(arguments: UInt64(1)...30) func coupledSharesFit(seed: UInt64) {
+    var random = RandomStream(seed: seed, name: "coupled")
+    let coupling = Double(1 + random.integer(below: 4)) / 4
+    var net = RandomNetwork(&random, links: 8, flows: 25, coupling: coupling)
+    var ended = 0
+    while let time = net.network.nextCompletion {
+      for link in net.links {
+        #expect(net.network.utilisation(of: link) <= 1 + 1e-9, "seed \(seed)")
+      }
+      while net.network.popCompletion(at: time) != nil { ended += 1 }
+    }
+    #expect(ended == net.flows.count, "seed \(seed)")
   }
 
   /// To the end of all flows, each link has carried the bytes of the flows that pass it.

@@ -17,4 +17,5 @@ import Testing
   #expect(!validation(.mean(0.02)).holds)
   #expect(validation(.each(0.06)).holds)
   #expect(!validation(.each(0.04)).holds)
+  #expect(!validation(.interval).holds, "no tolerance is none")
 }

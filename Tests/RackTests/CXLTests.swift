@@ -106,13 +106,13 @@ func bandwidthGoesByOutstandingBytes(size: Int, count: Int, otherSize: Int, othe
 @Test func copiesPayForTheirLaunches() {
   func rate(_ method: CopyMethod, blocks: Int) -> Double {
     GPUCopySpec(method: method, launchSeconds: 10e-6, callSeconds: 2e-6)
-      .rate(bytes: blocks * 1_000_000, blocks: blocks, pieces: 64)
+      .rate(bytes: blocks * 1_000_000, kernels: blocks, calls: 64 * blocks)
   }
   #expect(rate(.kernel, blocks: 1) == .infinity)
   #expect(abs(rate(.kernel, blocks: 5) - 5e6 / 40e-6) < 1)
   #expect(abs(rate(.dma, blocks: 5) - 5e6 / (319 * 2e-6)) < 1)
   let free = GPUCopySpec(method: .dma, launchSeconds: 0, callSeconds: 0)
-  #expect(free.rate(bytes: 1, blocks: 9, pieces: 9) == .infinity)
+  #expect(free.rate(bytes: 1, kernels: 9, calls: 81) == .infinity)
 }
 
 /// A read waits for the memory it comes from, a write does not; the loaded device answers later.

@@ -138,7 +138,9 @@ private func seconds(_ time: SimTime?) throws -> Double { try #require(time).sec
 }
 
 @Suite struct CrashTests {
-  private static let systems = ["nixl", "lmcache", "tract-nocache", "tract", "ideal", "aggregated"]
+  private static let systems = [
+    "nixl", "lmcache", "mooncake", "beluga", "tract-nocache", "tract", "ideal", "aggregated",
+  ]
   private static let rack = ["rack.prefill.count=2", "rack.decode.count=2"]
 
   /// The only prefill worker dies over the only request: it fails, and so do those that come later.
@@ -314,6 +316,9 @@ private func seconds(_ time: SimTime?) throws -> Double { try #require(time).sec
       "[\"nixl\",\"ideal\",{\"base\":\"aggregated\",\"hbm_prefix_cache\":\(flag())},"
       + "{\"base\":\"lmcache\",\"cache_gib\":1,\(modes)},"
       + "{\"base\":\"tract\",\"cache_gib\":3,\"lease_ms\":\(lease),\(modes)},"
+      + "{\"base\":\"mooncake\",\"cache_gib\":1,\"placement\":\"random\","
+      + "\"synchronous_save\":\(flag()),\"hold_until_sent\":\(flag())},"
+      + "{\"base\":\"beluga\",\"cache_gib\":3,\(modes)},"
       + "{\"base\":\"tract-nocache\",\"cache_gib\":3,\"lease_ms\":\(lease)}]"
     let file = try workload([
       "systems=\(systems)", "baseline=nixl", "rack.prefill.count=\(prefill)",

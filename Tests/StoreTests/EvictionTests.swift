@@ -190,4 +190,27 @@ import Testing
     let later = cluster.run(PutStart(BlockHash.numbers(100..<108)), node: 0)
     #expect(later.reservations.count == 8)
   }
+
+  /// A manager dies while it writes that a stopped node is silenced now. (Nobody remembered the death
+  /// then, and its chunks were never cleared, if the node was back in another life.)
+  @Test(arguments: [false, true]) func aFenceOutlivesItsWriter(newSeal: Bool) throws {
+    var cluster = try Cluster()
+    cluster.put(BlockHash.numbers(0..<4), node: 1)
+    cluster.kill(node: 1, .stopped)
+    #expect(cluster.rejoin(node: 1) == .joined(Member(node: 1, incarnation: 2)))
+    var torn = Fence(1, .stopped).line
+    if newSeal {
+      torn[7] = Fence(1, .silenced).line[7]
+    } else {
+      torn[0] = Fence(1, .silenced).line[0]
+    }
+    let address = cluster.geometry.fence(seat: 0, node: 1)
+    cluster.memories[0].writeLine(torn, at: address)
+    cluster.clients[0].fences = cluster.geometry.readFences(&cluster.memories[0])
+    #expect(cluster.clients[0].fences[1] == Fence(1, .stopped))
+    #expect(cluster.run(Tick(), node: 0).needsRecovery)
+    cluster.run(Recover(cluster.geometry), node: 0)
+    let audit = cluster.audit()
+    #expect(audit.orphanedChunks == 2 && audit.problems.isEmpty)
+  }
 }

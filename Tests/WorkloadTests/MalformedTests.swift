@@ -1,5 +1,6 @@
 // Bad workload files: each is refused with a message that says where and what is allowed.
 
+import Foundation
 import Testing
 import Workload
 
@@ -21,8 +22,13 @@ private func decode(_ text: String, _ overrides: [String] = []) throws(WorkloadE
   ("model=gpt-9", "the catalogue has"), ("rack.preset=nowhere", "tract-testbed"),
   ("rack.prefill.count=0", "1 to 1024"), ("rack.prefill.gpu=k80", "unknown name"),
   ("rack.prefill.tensor_parallel=3", "allowed are 1"), ("rack.cxl.latency_ns=-4", "above 0"),
+  ("rack.decode.pipeline_parallel=0", "1 to 64"), ("rack.decode.pipeline_parallel=2", "1 stage is"),
+  ("rack.decode.expert_parallel=true", "has no experts"),
+  ("rack.decode.expert_parallel=1", "true or false"),
+  ("rack.decode.step_times=nowhere.csv", "nowhere.csv cannot be read: no such file"),
+  ("rack.decode.step_times=3", "expected a string"),
   ("rack.cxl.latncy_ns=4", "did you mean \"latency_ns\""),
-  ("rack.nic.gpudirect=1", "true or false"),
+  ("rack.nic.gpudirect=1", "true or false"), ("rack.nic.hol_coupling=1.5", "out of range"),
   ("engine.block_tokens=0", "1 to 8192"), ("engine.watermark=2", "out of range"),
   ("systems=[]", "at least one"), ("systems=[\"nixl\",\"nixl\"]", "stands there already"),
   ("systems=[\"ucx\"]", "unknown system"), ("systems.0.cache_gib=3", "unknown key"),
@@ -75,4 +81,36 @@ private func decode(_ text: String, _ overrides: [String] = []) throws(WorkloadE
   let text = ResolvedWorkload.json(workload).text(indented: true)
   let again = try decode(text)
   #expect(ResolvedWorkload.json(again).text(indented: true) == text)
+}
+
+/// A table of measured steps stands beside the workload, and what is wrong in it is said with its line.
+@Test func stepTimesAreReadFromATable() throws {
+  let folder = FileManager.default.temporaryDirectory
+    .appendingPathComponent("tract-steps-\(UInt64.random(in: 0 ... .max))")
+  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+  defer { try? FileManager.default.removeItem(at: folder) }
+  let file = folder.appendingPathComponent("steps.csv")
+  let header = "kind,tokens,cached,sequences,context_tokens,milliseconds\n"
+  func load() throws(WorkloadError) -> Workload {
+    try WorkloadFile.decode(
+      Array(good.utf8), name: "t.json", folder: folder.path,
+      overrides: [
+        .init("rack={\"preset\": \"h100-rack\", \"decode\": {\"tensor_parallel\": 2}}"),
+        .init("rack.decode.step_times=steps.csv"),
+      ].compactMap { $0 })
+  }
+  try (header + "decode,,,1,100,9\n").write(to: file, atomically: false, encoding: .utf8)
+  let workload = try load()
+  #expect(workload.rack.prefill.stepTimes == nil)
+  #expect(workload.rack.decode.stepTimes?.rows.map(\.seconds) == [0.009])
+  // Measured steps hold the engine's overhead already.
+  #expect(workload.engine.stepOverheadSeconds == 0)
+  let resolved = ResolvedWorkload.json(workload).text(indented: true)
+  #expect(try ResolvedWorkload.json(decode(resolved)).text(indented: true) == resolved)
+  try (header + "decode,,,1,100,0\n").write(to: file, atomically: false, encoding: .utf8)
+  let error = #expect(throws: WorkloadError.self) { try load() }
+  #expect(error?.description.contains("steps.csv:2: milliseconds: expected") == true)
+  try (header + "prefill,9,0,,,9\n").write(to: file, atomically: false, encoding: .utf8)
+  let other = #expect(throws: WorkloadError.self) { try load() }
+  #expect(other?.description.contains("has no decode steps") == true)
 }

@@ -39,6 +39,7 @@ private struct Place: CustomTestStringConvertible, Sendable {
         path: "systems.0", overrides: ["systems=[{\"base\":\"\($0.rawValue)\"}]"],
         form: ["base": $0.rawValue])
     }
+    let router = Place(path: "kv_router", overrides: ["router=\"kv_aware\"", "kv_router={}"])
     let arrivals = "\"arrivals\":{\"process\":\"poisson\",\"rate_rps\":1}"
     let traffic = [
       Place(path: "traffic", form: ["kind": "static"]),
@@ -71,7 +72,7 @@ private struct Place: CustomTestStringConvertible, Sendable {
         path: "faults.0",
         overrides: ["faults=[{\"kind\":\"\(kind)\",\"at_s\":1,\(rest)}]"], form: ["kind": kind])
     }
-    return plain + systems + traffic + processes + faults
+    return plain + [router] + systems + traffic + processes + faults
   }
 
   /// The problems of the workload with `more` set, by path.

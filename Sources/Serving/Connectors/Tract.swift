@@ -43,7 +43,7 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
     var wantsBlocks = false
     var isSaving = false
     /// Milliseconds until space is asked for again, and when that will be.
-    var retryPause = 0
+    var retryPause = SimDuration.zero
     var retryTime: SimTime?
     /// The prefill node's life: later ones know nothing of this request.
     var prefillLife = 0
@@ -69,12 +69,11 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
   /// New blocks found in the cache after all, so that they were not written.
   private(set) var deduplicatedTokens = 0
 
-  /// Pause before space is asked for again when the pool is full of pinned blocks: at first, and at
-  /// most after doubling it each time (assumed).
-  private static var retryPause: (first: Int, last: Int) { (first: 1, last: 16) }
-  /// When nobody has moved or computed anything for so long, nobody ever will (assumed).
   private static var stall: (span: SimDuration, reason: String) {
-    (.seconds(600), "the CXL pool has no space that anybody could free; raise cache_gib")
+    (
+      ServingConstants.stallLimit,
+      "the CXL pool has no space that anybody could free; raise cache_gib"
+    )
   }
 
   init(core: inout ServingCore) {
@@ -168,7 +167,7 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
     for (item, outcome) in zip(asked, outcomes) {
       switch outcome {
       case .reserved(let reservation):
-        states[request].retryPause = 0
+        states[request].retryPause = .zero
         states[request].writeQueue.append(Written(block: item.block, reservation: reservation))
       case .exists: states[request].existing.append(item)
       case .inFlight: rename(item.block, request, core)
@@ -201,9 +200,9 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
     }
     if afterPause {
       guard !core.abandonIfStalled(Self.stall) else { return }
-      let pause = max(Self.retryPause.first, states[request].retryPause)
-      states[request].retryPause = min(2 * pause, Self.retryPause.last)
-      let time = core.now + .milliseconds(Double(pause))
+      let pause = max(ServingConstants.spaceRetryFirst, states[request].retryPause)
+      states[request].retryPause = min(pause * 2, ServingConstants.spaceRetryLongest)
+      let time = core.now + pause
       states[request].retryTime = time
       core.queue.push(.retry(request: Int32(request)), at: time)
     } else {
@@ -484,37 +483,5 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
     }
     use.deduplicatedTokens = deduplicatedTokens
     return (use, problems)
-  }
-}
-
-/// Requests in line; the first is served.
-private struct RequestLine {
-  private var requests: [Int] = []
-  private var head = 0
-
-  /// Joins the end; true if that is also the front.
-  mutating func join(_ request: Int) -> Bool {
-    requests.append(request)
-    return requests.count - head == 1
-  }
-
-  /// Leaves from anywhere; who is first now, if that is somebody else than before.
-  mutating func drop(_ request: Int) -> Int? {
-    guard let place = requests[head...].firstIndex(of: request) else { return nil }
-    if place == head { return leave(request) }
-    requests.remove(at: place)
-    return nil
-  }
-
-  /// The first leaves; who is first now.
-  mutating func leave(_ request: Int) -> Int? {
-    precondition(requests[head] == request, "only the first in line is served")
-    head += 1
-    guard head < requests.count else {
-      requests.removeAll(keepingCapacity: true)
-      head = 0
-      return nil
-    }
-    return requests[head]
   }
 }

@@ -1,0 +1,125 @@
+// `tract-sim sweep`: order, resuming, shards, and what it refuses.
+
+import Foundation
+import Testing
+
+@Suite struct SweepTests {
+  private let scratch: Scratch
+  private let file: String
+
+  init() throws {
+    scratch = try Scratch()
+    file = try scratch.write(
+      "w.json",
+      """
+      {"name": "w", "model": "llama-3.1-8b", "rack": {"preset": "tract-testbed"},
+       "systems": ["nixl", "tract"],
+       "traffic": {"kind": "static", "input_tokens": 1500, "output_tokens": 3,
+                   "arrivals": {"process": "poisson", "rate_rps": 1}},
+       "stop": {"requests": 20}}
+      """)
+  }
+
+  private func sweep(
+    _ output: String, _ more: String..., seeds: String = "1..3"
+  ) throws -> CommandResult {
+    try Command.run(
+      "tract-sim",
+      [
+        "sweep", file, "--vary", "traffic.arrivals.rate_rps=0.5:1:0.5", "--seeds", seeds,
+        "--output", scratch.file(output),
+      ] + more)
+  }
+
+  private func text(_ output: String, _ name: String = "sweep.jsonl") throws -> String {
+    try String(contentsOfFile: scratch.file("\(output)/\(name)"), encoding: .utf8)
+  }
+
+  private func files(_ output: String) throws -> [String] {
+    try ["sweep.jsonl", "sweep.csv", "summary.csv"].map { try text(output, $0) }
+  }
+
+  @Test func rowsAreInOrderWhateverTheJobs() throws {
+    #expect(try sweep("one", "--jobs", "1").status == 0)
+    #expect(try sweep("three", "--jobs", "3").status == 0)
+    #expect(try files("one") == files("three"))
+    let rows = try text("one", "sweep.csv").split(separator: "\n")
+    #expect(rows[0].hasPrefix("point,traffic.arrivals.rate_rps,seed,system,completed,"))
+    #expect(rows.count == 13)
+    #expect(rows[1].hasPrefix("0,0.5,1,nixl,20,") && rows[2].hasPrefix("0,0.5,1,tract,20,"))
+    #expect(rows[12].hasPrefix("5,1,3,tract,20,"))
+    let summary = try text("one", "summary.csv").split(separator: "\n")
+    #expect(summary.count == 5)
+    #expect(summary[1].hasPrefix("0.5,nixl,3,"))
+    // The baseline's ratio to itself is 1, without spread.
+    #expect(summary[1].hasSuffix(",1,0,1,0,1,0"))
+  }
+
+  /// A row is the same as that of `run`.
+  @Test func aPointIsARun() throws {
+    #expect(try sweep("all").status == 0)
+    let run = try Command.sim(
+      "run", file, "--set", "traffic.arrivals.rate_rps=0.5", "--seed", "2", "--format", "csv")
+    let row = try text("all", "sweep.csv").split(separator: "\n")[3].split(separator: ",")
+    let cells = run.output.split(separator: "\n")[1].split(separator: ",")
+    #expect(row[3] == "nixl")
+    #expect(Array(row[4..<24]) == Array(cells[1..<21]))
+  }
+
+  @Test func resumingEndsAsIfUninterrupted() throws {
+    #expect(try sweep("whole").status == 0)
+    let lines = try text("whole").split(separator: "\n", omittingEmptySubsequences: false)
+    try FileManager.default.createDirectory(
+      atPath: scratch.file("cut"), withIntermediateDirectories: true)
+    // Out of order, half a point, and a torn last line.
+    let rest = [lines[7], lines[0], lines[1], lines[4]].joined(separator: "\n")
+    _ = try scratch.write("cut/sweep.jsonl", rest + "\n" + lines[9].prefix(100))
+    #expect(try sweep("cut").status == 65)
+    let resumed = try sweep("cut", "--resume")
+    #expect(resumed.status == 0 && resumed.output.contains("5 points run"))
+    #expect(try files("whole") == files("cut"))
+    #expect(try sweep("cut", "--resume").output.contains("0 points run"))
+    #expect(try files("whole") == files("cut"))
+  }
+
+  @Test func shardsMergeByResuming() throws {
+    #expect(try sweep("whole").status == 0)
+    var lines = ""
+    for shard in 1...4 {
+      #expect(try sweep("s\(shard)", "--shard", "\(shard)/4").status == 0)
+      lines += try text("s\(shard)")
+    }
+    try FileManager.default.createDirectory(
+      atPath: scratch.file("merged"), withIntermediateDirectories: true)
+    _ = try scratch.write("merged/sweep.jsonl", lines)
+    let merged = try sweep("merged", "--resume")
+    #expect(merged.output.contains("0 points run"))
+    #expect(try files("whole") == files("merged"))
+  }
+
+  @Test func anotherSweepsRowsAreRefused() throws {
+    #expect(try sweep("out").status == 0)
+    let before = try files("out")
+    let other = try sweep("out", "--resume", "--set", "stop.requests=30")
+    #expect(other.status == 65 && other.error.contains("another sweep"))
+    #expect(try files("out") == before)
+    _ = try scratch.write("out/sweep.jsonl", "{\"point\": 1}\n")
+    let damaged = try sweep("out", "--resume")
+    #expect(damaged.status == 65 && damaged.error.contains("line 1"))
+  }
+
+  /// What is wrong with any point shows before the first runs.
+  @Test(arguments: [
+    (["--vary", "traffic.input_tokens=100,-1"], Int32(65), "input_tokens"),
+    (["--vary", "nothing=1"], 65, "nothing"),
+    (["--vary", "traffic.input_tokens=1:2"], 65, "input_tokens"),
+    (["--vary", "traffic.input_tokens=2:1:1"], 64, "from is at most to"),
+    (["--shard", "0/4"], 64, "--array=1-N"),
+  ]) func badArguments(arguments: [String], status: Int32, message: String) throws {
+    let output = scratch.file("bad")
+    let result = try Command.run("tract-sim", ["sweep", file, "--output", output] + arguments)
+    #expect(result.status == status)
+    #expect(result.error.contains(message))
+    #expect(!FileManager.default.fileExists(atPath: output))
+  }
+}
