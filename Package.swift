@@ -57,7 +57,8 @@ let package = Package(
       resources: [
         .embedInCode("References/aiconfigurator_steps.csv"),
         .embedInCode("References/kernel_compositions.csv"),
-        .embedInCode("References/beluga_pool.csv"),
+        .embedInCode("References/cxl_capacity.csv"),
+        .embedInCode("References/cxl_loaded_latency.csv"),
         .embedInCode("References/mooncake_transfers.csv"),
         .embedInCode("References/serving_h100_llama8b.csv"),
         .embedInCode("References/vllm_rtx4090_llama8b.csv"),

@@ -5,7 +5,7 @@ import Rack
 
 extension Validation {
   /// All validations of prefix reuse.
-  static var reuse: [Validation] { [belugaCalls, belugaCopies, mooncakeTransfers] }
+  static var reuse: [Validation] { [belugaCalls, mooncakeTransfers] }
 
   /// Callers that each send their next call when they have an answer, through the simulator's
   /// server. Round trip and service are catalogue figures from this very measurement: it shows that
@@ -37,31 +37,6 @@ extension Validation {
         Row("round trip at depth 1", reference: 2.11, model: closedLoop(depth: 1).trip),
         Row("calls at depth 128", reference: 12.13, model: closedLoop(depth: 128).rate),
       ])
-  }
-
-  /// A copy through the fabric of a rack with a GPU behind that switch. The launch is the first row's
-  /// time less its share of data; bandwidth and latency are other measurements.
-  private static var belugaCopies: Validation {
-    let table = ReferenceTable(PackageResources.beluga_pool_csv)
-    let rack = Catalogue.builtIn.rack("h100-rack")!
-    return Validation(
-      "reuse-beluga-copy", title: "Copies between a GPU and a CXL pool by a kernel",
-      source: "Beluga, arXiv 2511.20172, read second-hand", unit: "us", limit: .each(0.15),
-      rows: table.rows.map { row in
-        let isRead = table.text("direction", row) == "read"
-        let bytes = Int(table.number("kib", row)) * 1024
-        var network = FluidNetwork()
-        let fabric = Fabric(rack, into: &network)
-        _ = network.start(
-          bytes: bytes, path: isRead ? fabric.cxlToGPU(host: 0) : fabric.gpuToCXL(host: 0), tag: 0,
-          at: .zero)
-        let lead = rack.cxl.copyLeadSeconds(
-          isRead: isRead, launchSeconds: Catalogue.builtIn.software("gpu_copy_launch"),
-          latencyFactor: 1)
-        return Row(
-          "\(isRead ? "pool to GPU" : "GPU to pool") \(bytes / 1024) KiB",
-          reference: table.number("us", row), model: (lead + network.nextCompletion!.seconds) * 1e6)
-      })
   }
 
   /// Launch, then bytes at the lesser of all ports and of one engine thread a port. A prompt's

@@ -3,7 +3,7 @@
 extension Validation {
   /// All, in the order of `docs/MODELS.md`.
   public static let all: [Validation] =
-    gpu + fabric + [engineScenarios] + engineRun + reuse + queueing
+    gpu + fabric + cxl + [engineScenarios] + engineRun + reuse + queueing
 
   /// Those whose name is `name` or begins with `name-`.
   public static func named(_ name: String) -> [Validation] {

@@ -80,7 +80,7 @@ extension Catalogue {
     guard let value = reader(.dram, name) else { return nil }
     return DRAMSpec(
       readBandwidth: value("read_bandwidth"), writeBandwidth: value("write_bandwidth"),
-      capacityBytes: Int(value("capacity")))
+      capacityBytes: Int(value("capacity")), latencySeconds: value("latency"))
   }
 
   public func cxl(_ name: String) -> CXLSpec? {
@@ -89,11 +89,13 @@ extension Catalogue {
       devices: Int(value("devices")), capacityBytes: Int(value("capacity")),
       deviceReadBandwidth: value("device_read_bandwidth"),
       deviceWriteBandwidth: value("device_write_bandwidth"),
-      deviceDuplexFactor: value("device_duplex_factor"),
+      deviceDuplexFactor: value("device_duplex_factor"), portBandwidth: value("port_bandwidth"),
+      interleaveBytes: Int(value("interleave")),
       adapterReadBandwidth: value("adapter_read_bandwidth"),
       adapterWriteBandwidth: value("adapter_write_bandwidth"),
       gpuDMABandwidth: value("gpu_dma_bandwidth"), latencySeconds: value("latency"),
-      loadedLatency: loadedLatency, pipelinedReadSeconds: software("pipelined_read"),
+      loadedLatency: loadedLatency(ofDevice: name),
+      pipelinedReadSeconds: software("pipelined_read"),
       pipelinedWriteSeconds: software("pipelined_write"))
   }
 

@@ -29,6 +29,7 @@ public struct Quantity: Hashable, Codable, Sendable {
     case "TFLOP/s": value * 1e12
     case "GB/s": value * 1e9
     case "GiB": value * 1_073_741_824
+    case "MiB": value * 1_048_576
     case "ms": value * 1e-3
     case "us": value * 1e-6
     case "ns": value * 1e-9
@@ -86,12 +87,63 @@ public struct Catalogue: Sendable {
     }
   }
 
-  private struct Curve: Codable {
+  /// Measured latencies of one device; the last point of each curve is at saturation.
+  private struct Curves: Codable {
+    struct Curve: Codable {
+      var writeShare: Double
+      var points: [[Double]]
+
+      enum CodingKeys: String, CodingKey {
+        case points
+        case writeShare = "write_share"
+      }
+    }
+
     var source: String
     var grade: Grade
+    /// Of the load; latencies are in ns.
+    var unit: String
+    var idleNanoseconds: Double
     var note: String
-    /// GB/s and ns.
-    var points: [[Double]]
+    var curves: [Curve]
+
+    enum CodingKeys: String, CodingKey {
+      case source, grade, unit, note, curves
+      case idleNanoseconds = "idle_ns"
+    }
+
+    var figures: [(writeShare: Double, load: Quantity, latency: Quantity)] {
+      func quantity(_ value: Double, _ unit: String) -> Quantity {
+        Quantity(value: value, unit: unit, source: source, grade: grade, note: note)
+      }
+      return curves.flatMap { curve in
+        curve.points.map {
+          (curve.writeShare, quantity($0[0], unit), quantity($0[1], "ns"))
+        }
+      }
+    }
+
+    func named(_ name: String) -> LoadedLatency {
+      LoadedLatency(
+        name: name,
+        curves: curves.map { curve in
+          let saturation = curve.points[curve.points.count - 1][0]
+          let points = curve.points.map {
+            LoadedLatencyCurve.Point(
+              utilisation: $0[0] / saturation, factor: $0[1] / idleNanoseconds)
+          }
+          return .init(
+            writeShare: curve.writeShare,
+            curve: LoadedLatencyCurve(points: [.init(utilisation: 0, factor: 1)] + points))
+        })
+    }
+  }
+
+  /// Whose curves a device has.
+  private struct CurvesOf: Codable {
+    var curves: String
+    var grade: Grade
+    var note: String?
   }
 
   private struct Resource: Codable {
@@ -99,7 +151,9 @@ public struct Catalogue: Sendable {
     var sources: [String: String]
     var gpu, model, nic, dram, cxl, software: [String: [String: Quantity]]
     var transferEngine: [String: [String: Quantity]]
-    var loadedLatency: Curve
+    var loadedLatency: [String: Curves]
+    /// By device of `cxl`.
+    var loadedLatencyOf: [String: CurvesOf]
     var rack: [String: RackPreset]
     /// Other names of entries, by section.
     var aliases: [String: [String: String]]
@@ -108,6 +162,7 @@ public struct Catalogue: Sendable {
       case schema, sources, gpu, model, nic, dram, cxl, software, rack, aliases
       case transferEngine = "transfer_engine"
       case loadedLatency = "loaded_latency"
+      case loadedLatencyOf = "loaded_latency_of"
     }
   }
 
@@ -127,10 +182,11 @@ public struct Catalogue: Sendable {
   public let racks: [String: RackPreset]
   private let tables: [Section: [String: [String: Quantity]]]
   private let aliases: [String: [String: String]]
-  /// Latency of a small read against utilisation of its path.
-  public let loadedLatency: LoadedLatencyCurve
-  /// The measured points behind it, ascending: GB/s and ns, each with its source.
-  public let loadedLatencyPoints: [(bandwidth: Quantity, latency: Quantity)]
+  private let curves: [String: LoadedLatency]
+  private let curvesOf: [String: String]
+  /// The measured points behind the curves, as figures with a name each.
+  public let loadedLatencyPoints:
+    [(curves: String, writeShare: Double, load: Quantity, latency: Quantity)]
 
   private init(_ resource: Resource) {
     sources = resource.sources
@@ -141,16 +197,27 @@ public struct Catalogue: Sendable {
       .cxl: resource.cxl, .software: resource.software,
       .transferEngine: resource.transferEngine,
     ]
-    let curve = resource.loadedLatency
-    func quantity(_ value: Double, _ unit: String) -> Quantity {
-      Quantity(
-        value: value, unit: unit, source: curve.source, grade: curve.grade, note: curve.note)
+    curves = Dictionary(
+      uniqueKeysWithValues: resource.loadedLatency.map { ($0.key, $0.value.named($0.key)) })
+    curvesOf = resource.loadedLatencyOf.mapValues(\.curves)
+    loadedLatencyPoints = resource.loadedLatency.keys.sorted().flatMap { name in
+      resource.loadedLatency[name]!.figures.map { (name, $0.writeShare, $0.load, $0.latency) }
     }
-    loadedLatencyPoints = curve.points.map { (quantity($0[0], "GB/s"), quantity($0[1], "ns")) }
-    let points = curve.points
-    let (maximum, idle) = (points[points.count - 1][0], points[0][1])
-    loadedLatency = LoadedLatencyCurve(
-      points: points.map { .init(utilisation: $0[0] / maximum, factor: $0[1] / idle) })
+  }
+
+  /// Names of measured families of loaded latencies, ascending.
+  public var loadedLatencyNames: [String] { curves.keys.sorted() }
+
+  /// Latency of a small access against the load on its path; nil if there are no such curves.
+  public func loadedLatency(_ name: String) -> LoadedLatency? { curves[name] }
+
+  /// The curves of a CXL device.
+  /// - Precondition: the built-in catalogue has them; tests cover every device.
+  func loadedLatency(ofDevice name: String) -> LoadedLatency {
+    guard let found = curvesOf[canonical(.cxl, name)].flatMap({ curves[$0] }) else {
+      preconditionFailure("the catalogue has no loaded latency of '\(name)'")
+    }
+    return found
   }
 
   /// Names in a section, ascending.

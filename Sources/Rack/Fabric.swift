@@ -14,19 +14,29 @@ public struct Fabric: Sendable {
     public var dramRead, dramWrite: FluidNetwork.ResourceID
     public var nicTx, nicRx: FluidNetwork.ResourceID
     public var adapterRead, adapterWrite: FluidNetwork.ResourceID
+    /// GPU DMA between PCIe and CXL through the CPU's root complex.
     public var dmaRead, dmaWrite: FluidNetwork.ResourceID
   }
 
+  /// A way within one host, or between it and shared memory.
+  public enum Way: Int, CaseIterable, Sendable {
+    case gpuToDRAM, dramToGPU, gpuToCXL, cxlToGPU
+    /// A processor's own streams.
+    case cpuToCXL, cxlToCPU
+  }
+
   public let hosts: [Host]
-  /// All CXL devices together: blocks are interleaved over them.
+  /// All CXL devices together, their memory and their switch ports: blocks are interleaved over
+  /// them.
   public let cxlRead, cxlWrite, cxlDuplex: FluidNetwork.ResourceID
+  public let portRead, portWrite: FluidNetwork.ResourceID
   /// One-way latency of the network.
   public let rdmaLatency: SimDuration
   private let gpuDirect: Bool
-  private let toDRAM: [[FluidNetwork.ResourceID]]
-  private let fromDRAM: [[FluidNetwork.ResourceID]]
-  private let toCXL: [[FluidNetwork.ResourceID]]
-  private let fromCXL: [[FluidNetwork.ResourceID]]
+  private let cxl: CXLSpec
+  private let dramLatencySeconds: Double
+  /// By host and way.
+  private let paths: [[FluidNetwork.ResourceID]]
 
   /// Adds the rack's capacities to `network`.
   public init(_ rack: RackSpec, into network: inout FluidNetwork) {
@@ -51,36 +61,77 @@ public struct Fabric: Sendable {
           dmaRead: add("cxl_dma_read", rack.cxl.gpuDMABandwidth),
           dmaWrite: add("cxl_dma_write", rack.cxl.gpuDMABandwidth)))
     }
-    let devices = Double(rack.cxl.devices)
-    let cxlRead = network.addResource(
-      name: "cxl_device_read", bytesPerSecond: rack.cxl.deviceReadBandwidth * devices)
-    let cxlWrite = network.addResource(
-      name: "cxl_device_write", bytesPerSecond: rack.cxl.deviceWriteBandwidth * devices)
-    let cxlDuplex = network.addResource(
-      name: "cxl_device_duplex",
-      bytesPerSecond: max(rack.cxl.deviceReadBandwidth, rack.cxl.deviceWriteBandwidth)
-        * rack.cxl.deviceDuplexFactor * devices)
+    func addPool(_ name: String, _ bytesPerSecond: Double) -> FluidNetwork.ResourceID {
+      network.addResource(
+        name: "cxl_\(name)", bytesPerSecond: bytesPerSecond * Double(rack.cxl.devices))
+    }
     network.coupleHeadOfLine(at: hosts.map(\.nicTx), coupling: rack.nic.headOfLineCoupling)
     self.hosts = hosts
-    self.cxlRead = cxlRead
-    self.cxlWrite = cxlWrite
-    self.cxlDuplex = cxlDuplex
+    cxl = rack.cxl
+    cxlRead = addPool("device_read", cxl.deviceReadBandwidth)
+    cxlWrite = addPool("device_write", cxl.deviceWriteBandwidth)
+    cxlDuplex = addPool(
+      "device_duplex",
+      max(cxl.deviceReadBandwidth, cxl.deviceWriteBandwidth) * cxl.deviceDuplexFactor)
+    portRead = addPool("port_read", cxl.portBandwidth)
+    portWrite = addPool("port_write", cxl.portBandwidth)
     rdmaLatency = .seconds(rack.nic.latencySeconds)
     gpuDirect = rack.nic.gpuDirect
-    toDRAM = hosts.map { [$0.gpuToHost, $0.pcieDuplex, $0.dramWrite] }
-    fromDRAM = hosts.map { [$0.dramRead, $0.hostToGPU, $0.pcieDuplex] }
-    toCXL = hosts.map {
-      [$0.gpuToHost, $0.pcieDuplex, $0.dmaWrite, $0.adapterWrite, cxlWrite, cxlDuplex]
-    }
-    fromCXL = hosts.map {
-      [cxlRead, cxlDuplex, $0.adapterRead, $0.dmaRead, $0.hostToGPU, $0.pcieDuplex]
+    dramLatencySeconds = rack.dram.latencySeconds
+    let (fromPool, toPool) = ([cxlRead, cxlDuplex, portRead], [portWrite, cxlWrite, cxlDuplex])
+    paths = hosts.flatMap { host in
+      Way.allCases.map { way in
+        switch way {
+        case .gpuToDRAM: [host.gpuToHost, host.pcieDuplex, host.dramWrite]
+        case .dramToGPU: [host.dramRead, host.hostToGPU, host.pcieDuplex]
+        case .gpuToCXL:
+          [host.gpuToHost, host.pcieDuplex, host.dmaWrite, host.adapterWrite] + toPool
+        case .cxlToGPU:
+          fromPool + [host.adapterRead, host.dmaRead, host.hostToGPU, host.pcieDuplex]
+        case .cpuToCXL: [host.adapterWrite] + toPool
+        case .cxlToCPU: fromPool + [host.adapterRead]
+        }
+      }
     }
   }
 
-  public func gpuToDRAM(host: Int) -> [FluidNetwork.ResourceID] { toDRAM[host] }
-  public func dramToGPU(host: Int) -> [FluidNetwork.ResourceID] { fromDRAM[host] }
-  public func gpuToCXL(host: Int) -> [FluidNetwork.ResourceID] { toCXL[host] }
-  public func cxlToGPU(host: Int) -> [FluidNetwork.ResourceID] { fromCXL[host] }
+  /// The capacities that a transfer passes.
+  public func path(_ way: Way, host: Int) -> [FluidNetwork.ResourceID] {
+    paths[host * Way.allCases.count + way.rawValue]
+  }
+
+  /// What the first byte waits for beside the launch: the memory it is read from. Writes are
+  /// posted.
+  public func latency(_ way: Way, host: Int, in network: inout FluidNetwork) -> SimDuration {
+    switch way {
+    case .gpuToDRAM, .gpuToCXL, .cpuToCXL: .zero
+    case .dramToGPU: .seconds(dramLatencySeconds)
+    case .cxlToGPU, .cxlToCPU:
+      .seconds(cxl.latencySeconds(at: cxlLoad(host: host, in: &network)))
+    }
+  }
+
+  /// Bytes/s that the devices under `bytes` side by side can do; infinite if these are all devices,
+  /// for then the pool's capacities say it.
+  public func deviceLimit(_ way: Way, bytes: Int) -> Double {
+    let touched = cxl.devices(holding: bytes)
+    guard touched < cxl.devices else { return .infinity }
+    let device: Double? =
+      switch way {
+      case .gpuToDRAM, .dramToGPU: nil
+      case .gpuToCXL, .cpuToCXL: cxl.deviceWriteBandwidth
+      case .cxlToGPU, .cxlToCPU: cxl.deviceReadBandwidth
+      }
+    return device.map { Double(touched) * min($0, cxl.portBandwidth) } ?? .infinity
+  }
+
+  /// A stream's share of a saturated hop against others, in 64 B units.
+  ///
+  /// The switch serves one request of each stream in turn, so that bandwidth goes by the bytes a
+  /// stream has outstanding (MemChannel, measured on an XConn switch).
+  public static func weight(requestBytes: Int, outstanding: Int) -> Double {
+    Double(requestBytes * outstanding) / 64
+  }
 
   /// GPU to GPU over the network.
   ///
@@ -111,15 +162,29 @@ public struct Fabric: Sendable {
     return [a.gpuToHost, a.pcieDuplex] + staging + [a.nicTx, b.nicRx, b.dramWrite]
   }
 
-  /// Utilisation of the busiest hop between a host's CPU and shared memory, 0…1: what the
-  /// loaded latency of its small accesses depends on.
-  public func cxlLoad(host: Int, in network: inout FluidNetwork) -> Double {
-    var load = 0.0
-    load = max(load, network.utilisation(of: hosts[host].adapterRead))
-    load = max(load, network.utilisation(of: hosts[host].adapterWrite))
-    load = max(load, network.utilisation(of: cxlRead))
-    load = max(load, network.utilisation(of: cxlWrite))
-    load = max(load, network.utilisation(of: cxlDuplex))
-    return min(1, load)
+  /// The load on the busiest hop between a host's CPU and shared memory: what the latency of its
+  /// small accesses depends on.
+  public func cxlLoad(host: Int, in network: inout FluidNetwork) -> CXLLoad {
+    let adapter = load(hosts[host].adapterRead, hosts[host].adapterWrite, in: &network)
+    var pool = load(cxlRead, cxlWrite, in: &network)
+    pool.utilisation = max(pool.utilisation, network.utilisation(of: cxlDuplex))
+    pool.utilisation = max(pool.utilisation, network.utilisation(of: portRead))
+    pool.utilisation = max(pool.utilisation, network.utilisation(of: portWrite))
+    var load = adapter.utilisation > pool.utilisation ? adapter : pool
+    load.utilisation = min(1, load.utilisation)
+    return load
+  }
+
+  /// The load on a hop whose directions have capacities of their own.
+  private func load(
+    _ read: FluidNetwork.ResourceID, _ write: FluidNetwork.ResourceID,
+    in network: inout FluidNetwork
+  ) -> CXLLoad {
+    let (reads, writes) = (network.utilisation(of: read), network.utilisation(of: write))
+    guard writes > 0 else { return CXLLoad(utilisation: reads, writeShare: 0) }
+    let written = writes * network.capacity(of: write)
+    return CXLLoad(
+      utilisation: max(reads, writes),
+      writeShare: written / (reads * network.capacity(of: read) + written))
   }
 }

@@ -99,11 +99,16 @@ public struct DRAMSpec: Hashable, Sendable {
   public var readBandwidth: Double
   public var writeBandwidth: Double
   public var capacityBytes: Int
+  /// Idle latency of one load, seconds: what a copy out of it waits for first.
+  public var latencySeconds: Double
 
-  public init(readBandwidth: Double, writeBandwidth: Double, capacityBytes: Int) {
+  public init(
+    readBandwidth: Double, writeBandwidth: Double, capacityBytes: Int, latencySeconds: Double
+  ) {
     self.readBandwidth = readBandwidth
     self.writeBandwidth = writeBandwidth
     self.capacityBytes = capacityBytes
+    self.latencySeconds = latencySeconds
   }
 }
 
@@ -118,6 +123,10 @@ public struct CXLSpec: Hashable, Sendable {
   /// Bytes/s of reads and writes together, as a multiple of the larger of the two alone: they share
   /// the device's DRAM bus.
   public var deviceDuplexFactor: Double
+  /// Bytes/s the switch port of one device passes in either direction.
+  public var portBandwidth: Double
+  /// Bytes that lie on one device before the next one's begin.
+  public var interleaveBytes: Int
   /// Bytes/s one host's adapter (x16 port) passes towards the host, and towards the pool.
   public var adapterReadBandwidth: Double
   public var adapterWriteBandwidth: Double
@@ -125,8 +134,8 @@ public struct CXLSpec: Hashable, Sendable {
   public var gpuDMABandwidth: Double
   /// Idle latency of one 64 B load from a CPU, seconds.
   public var latencySeconds: Double
-  /// Multiplies the idle latency as a function of the busiest hop's utilisation (0…1).
-  public var loadedLatency: LoadedLatencyCurve
+  /// Multiplies the idle latency as a function of the load on the busiest hop.
+  public var loadedLatency: LoadedLatency
   /// Cost of one more pipelined line after the first: flush + load, seconds.
   public var pipelinedReadSeconds: Double
   /// Cost of one more pipelined line after the first: non-temporal store, seconds.
@@ -134,8 +143,9 @@ public struct CXLSpec: Hashable, Sendable {
 
   public init(
     devices: Int, capacityBytes: Int, deviceReadBandwidth: Double, deviceWriteBandwidth: Double,
-    deviceDuplexFactor: Double, adapterReadBandwidth: Double, adapterWriteBandwidth: Double,
-    gpuDMABandwidth: Double, latencySeconds: Double, loadedLatency: LoadedLatencyCurve,
+    deviceDuplexFactor: Double, portBandwidth: Double, interleaveBytes: Int,
+    adapterReadBandwidth: Double, adapterWriteBandwidth: Double, gpuDMABandwidth: Double,
+    latencySeconds: Double, loadedLatency: LoadedLatency,
     pipelinedReadSeconds: Double, pipelinedWriteSeconds: Double
   ) {
     self.devices = devices
@@ -143,6 +153,8 @@ public struct CXLSpec: Hashable, Sendable {
     self.deviceReadBandwidth = deviceReadBandwidth
     self.deviceWriteBandwidth = deviceWriteBandwidth
     self.deviceDuplexFactor = deviceDuplexFactor
+    self.portBandwidth = portBandwidth
+    self.interleaveBytes = interleaveBytes
     self.adapterReadBandwidth = adapterReadBandwidth
     self.adapterWriteBandwidth = adapterWriteBandwidth
     self.gpuDMABandwidth = gpuDMABandwidth
@@ -152,10 +164,13 @@ public struct CXLSpec: Hashable, Sendable {
     self.pipelinedWriteSeconds = pipelinedWriteSeconds
   }
 
-  /// Time from a GPU copy's launch until its bytes flow, seconds: the launch, and for a read the
-  /// latency of a load, `latencyFactor` times the idle one; writes are posted.
-  public func copyLeadSeconds(isRead: Bool, launchSeconds: Double, latencyFactor: Double) -> Double
-  {
-    launchSeconds + (isRead ? latencySeconds * latencyFactor : 0)
+  /// Latency of one line access under load, seconds.
+  public func latencySeconds(at load: CXLLoad) -> Double {
+    latencySeconds * loadedLatency.factor(at: load)
+  }
+
+  /// Devices that `bytes` side by side lie on.
+  public func devices(holding bytes: Int) -> Int {
+    min(devices, max(1, (bytes + interleaveBytes - 1) / interleaveBytes))
   }
 }

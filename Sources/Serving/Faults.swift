@@ -119,7 +119,9 @@ struct FaultState {
 }
 
 extension Fabric {
-  var cxlDevices: [FluidNetwork.ResourceID] { [cxlRead, cxlWrite, cxlDuplex] }
+  var cxlDevices: [FluidNetwork.ResourceID] {
+    [cxlRead, cxlWrite, cxlDuplex, portRead, portWrite]
+  }
 
   /// What a failed link takes away.
   func resources(of link: Fault.Link, worker: Int?) -> [FluidNetwork.ResourceID] {

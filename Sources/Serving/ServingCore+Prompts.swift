@@ -1,4 +1,4 @@
-// What connectors ask about a request's prompt and about the rates of copies.
+// What connectors ask about a request's prompt, and the rate of RDMA.
 
 import Rack
 import TractStore
@@ -46,14 +46,14 @@ extension ServingCore {
   }
 
   /// Ranks of the prefill pool that hold different KV; of those that hold copies one moves it.
-  private var postingRanks: Int {
+  var postingRanks: Int {
     let ranks = workload.rack.prefill.tensorParallel
     return ranks / workload.model.kvCopies(tensorParallel: ranks)
   }
 
   /// Bytes of one piece: the keys or the values (or latents) of one layer on one rank, of as many
   /// tokens as the system moves together.
-  private var pieceBytes: Double {
+  var pieceBytes: Double {
     let model = workload.model
     let pieces = model.kvTensorsPerLayer * model.layers * postingRanks
     return Double(kvBytesPerToken * system.transferTokens / pieces)
@@ -63,17 +63,5 @@ extension ServingCore {
   var rdmaRate: Double {
     let engine = system.transferEngine ?? workload.rack.rdmaEngine
     return engine.rate(descriptorBytes: pieceBytes) * Double(postingRanks)
-  }
-
-  /// Bytes/s at which a launch for each piece lets copies flow; one kernel moves them all together.
-  var pieceRate: Double {
-    guard system.copyMethod == .dma, system.copyLaunchSeconds > 0 else { return .infinity }
-    return pieceBytes * Double(postingRanks) / system.copyLaunchSeconds
-  }
-
-  /// Bytes/s at which per-block copy launches let copies flow.
-  var copyRate: Double {
-    let launch = system.copyLaunchSeconds
-    return launch > 0 ? Double(system.blockTokens * kvBytesPerToken) / launch : .infinity
   }
 }

@@ -291,13 +291,14 @@ struct ServingCore {
 
   // MARK: Transfers
 
-  /// Launches a transfer: after `delay` its bytes flow along `path` at no more than `cap`.
+  /// Launches a transfer: after `delay` its bytes flow along `path` at no more than `cap`, with
+  /// `weight` against others where a hop is full.
   mutating func startTransfer(
     _ kind: TransferKind, request: Int, bytes: Int, path: [FluidNetwork.ResourceID],
-    cap: Double = .infinity, delay: SimDuration = .zero
+    weight: Double = 1, cap: Double = .infinity, delay: SimDuration = .zero
   ) {
     let transfer = Transfer(
-      kind: kind, request: Int32(request), bytes: bytes, path: path, cap: cap)
+      kind: kind, request: Int32(request), bytes: bytes, path: path, weight: weight, cap: cap)
     let slot: Int32
     if let free = freeTransfers.popLast() {
       slot = free
@@ -320,7 +321,8 @@ struct ServingCore {
       return
     }
     transfers[slot].flow = network.start(
-      bytes: transfer.bytes, path: transfer.path, cap: transfer.cap, tag: UInt64(slot), at: now)
+      bytes: transfer.bytes, path: transfer.path, weight: transfer.weight, cap: transfer.cap,
+      tag: UInt64(slot), at: now)
     networkChanged = true
   }
 

@@ -53,6 +53,7 @@ struct Transfer {
   var request: Int32
   var bytes: Int
   var path: [FluidNetwork.ResourceID]
+  var weight: Double
   var cap: Double
   /// Once its bytes flow.
   var flow: FluidNetwork.FlowID?

@@ -124,7 +124,7 @@ struct StoreDriver {
     let pool = TimedPool(metadataBytes: Int(geometry.metadataBytes))
     pool.watch(geometry.doorbells)
     self.pool = pool
-    let timing = Self.timing(core.workload.rack.cxl, factor: 1)
+    let timing = Self.timing(core.workload.rack.cxl)
     memories = (0..<nodes).map { TimedMemory(pool: pool, host: $0, timing: timing) }
     // The seed's fingerprint matters to real clients only: this pool lives as long as the run.
     Pool.format(&memories[0], geometry, hashSeed: core.workload.seed)
@@ -189,12 +189,12 @@ struct StoreDriver {
     }
   }
 
-  /// What line accesses cost when latency is `factor` times the idle one.
+  /// What line accesses cost under `load`.
   ///
   /// With `slowdown`, a degraded link's, pipelined lines take longer as well: as many are in flight.
-  static func timing(_ cxl: CXLSpec, factor: Double, slowdown: Double = 1) -> LineTiming {
+  static func timing(_ cxl: CXLSpec, load: CXLLoad = .idle, slowdown: Double = 1) -> LineTiming {
     LineTiming(
-      latency: cxl.latencySeconds * 1e9 * factor * slowdown,
+      latency: cxl.latencySeconds(at: load) * 1e9 * slowdown,
       pipelinedRead: cxl.pipelinedReadSeconds * 1e9 * slowdown,
       pipelinedWrite: cxl.pipelinedWriteSeconds * 1e9 * slowdown)
   }
@@ -324,7 +324,7 @@ struct StoreDriver {
     let cxl = core.workload.rack.cxl
     let load = core.fabric.cxlLoad(host: node, in: &core.network)
     memories[node].timing = Self.timing(
-      cxl, factor: cxl.loadedLatency.factor(at: load), slowdown: core.faults.cxlLatencyFactor)
+      cxl, load: load, slowdown: core.faults.cxlLatencyFactor)
     memories[node].elapsed = 0
   }
 
@@ -462,7 +462,7 @@ struct StoreDriver {
     clients[node] = StoreClient(
       geometry, node: node, pollNanoseconds: pollNanoseconds, chunkQuota: chunkQuota)
     memories[node] = TimedMemory(
-      pool: pool, host: node, timing: Self.timing(core.workload.rack.cxl, factor: 1))
+      pool: pool, host: node, timing: Self.timing(core.workload.rack.cxl))
     isUp[node] = false
     isTicking[node] = false
     lives[node] += 1

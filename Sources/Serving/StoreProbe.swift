@@ -12,7 +12,7 @@ public struct StoreProbe: Sendable {
     public var nodes: Int
     /// Locks that exist: the store's own three, the others are index shards.
     public var locks: Int
-    /// Bulk traffic on the busiest hop, share of its bandwidth in 0…1.
+    /// Bulk reads on the busiest hop, share of its bandwidth in 0…1.
     public var bulkLoad: Double
     public var seed: UInt64
     /// Pause between two polls of a line, seconds.
@@ -60,7 +60,7 @@ public struct StoreProbe: Sendable {
   /// Runs the probe; the result depends on the arguments alone.
   public init(_ cxl: CXLSpec, _ setting: Setting) {
     let timing = StoreDriver.timing(
-      cxl, factor: cxl.loadedLatency.factor(at: setting.bulkLoad))
+      cxl, load: CXLLoad(utilisation: setting.bulkLoad, writeShare: 0))
     latencySeconds = timing.latency * 1e-9
     store = Self.probeStore(setting, timing)
     paper = Self.probePaper(setting, timing)

@@ -2,6 +2,7 @@
 
 import EventKernel
 import JSONText
+import Rack
 
 /// Completion times of transfers between hosts whose ports alone limit them.
 public enum FabricProbe {
@@ -11,6 +12,8 @@ public enum FabricProbe {
     var to: Int
     var bytes: Int
     var start: SimTime
+    /// Share against others: by the bytes it has outstanding.
+    var weight: Double
   }
 
   /// Finish time of every flow of a file, in its order, seconds; latency is paid once.
@@ -96,10 +99,14 @@ public enum FabricProbe {
       let (from, to) = (host("from"), host("to"))
       let bytes = reader.requiredInteger("bytes", in: 0...1_000_000_000_000_000)
       let start = reader.number("start_s", default: 0, in: 0...1e6)
+      let weight = Fabric.weight(
+        requestBytes: reader.integer("request_bytes", default: 64, in: 1...1_000_000_000),
+        outstanding: reader.integer("outstanding", default: 1, in: 1...1_000_000))
       guard let id, let from, let to, let bytes else { return nil }
       if !ids.insert(id).inserted { reader.report("id", "\(id) stands twice") }
       if from == to { reader.report("to", "is the host the flow comes from") }
-      return Flow(id: id, from: from, to: to, bytes: bytes, start: .zero + .seconds(start))
+      return Flow(
+        id: id, from: from, to: to, bytes: bytes, start: .zero + .seconds(start), weight: weight)
     }
   }
 
@@ -116,7 +123,8 @@ public enum FabricProbe {
         let flow = flows[starts.removeFirst()]
         let index = flows.firstIndex { $0.id == flow.id } ?? 0
         _ = network.start(
-          bytes: flow.bytes, path: [tx[flow.from], rx[flow.to]], tag: UInt64(index), at: start)
+          bytes: flow.bytes, path: [tx[flow.from], rx[flow.to]], weight: flow.weight,
+          tag: UInt64(index), at: start)
       } else if let end {
         while let done = network.popCompletion(at: end) { finish[Int(done.tag)] = done.time }
       } else {

@@ -94,10 +94,8 @@ public struct SystemSpec: Hashable, Sendable {
   public var launchSeconds: Double
   /// The law of the system's own transfer engine; nil takes the rack's (mooncake).
   public var transferEngine: TransferEngineSpec?
-  /// How a GPU copies from and to the CXL pool (beluga).
-  public var copyMethod: CopyMethod
-  /// Time to launch the copy of one block between GPU and host or CXL memory, seconds.
-  public var copyLaunchSeconds: Double
+  /// How blocks are copied between GPU and host or CXL memory.
+  public var copy: GPUCopySpec
   /// Whether the engine stalls while cached blocks are loaded into the GPU.
   public var synchronousLoad: Bool
   /// Whether the engine stalls while new blocks are saved.
@@ -130,14 +128,6 @@ public struct SystemSpec: Hashable, Sendable {
   public var evictionRatio: Double
   /// Share of the pool in use above which eviction begins, 0…1 (mooncake).
   public var highWatermark: Double
-}
-
-/// How a GPU copies pieces of KV from and to the CXL pool.
-public enum CopyMethod: String, CaseIterable, Sendable {
-  /// One kernel moves all pieces of a transfer.
-  case kernel
-  /// The copy engine, one launch for each piece.
-  case dma
 }
 
 /// Which host's DRAM takes a new block of a pool.

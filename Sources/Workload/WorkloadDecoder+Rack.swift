@@ -44,6 +44,10 @@ extension WorkloadDecoder {
     if let rate = reader.optionalNumber(key, in: Self.rates, open: true) { value = rate * Self.gb }
   }
 
+  private func nanoseconds(_ reader: ObjectReader, _ key: String, _ seconds: inout Double) {
+    if let ns = reader.optionalNumber(key, in: 0...1e6, open: true) { seconds = ns * 1e-9 }
+  }
+
   /// Replaces `value` by the entry the section's `preset` names, if it names one.
   private func preset<T>(
     _ reader: ObjectReader, _ section: Catalogue.Section, _ value: inout T,
@@ -134,6 +138,7 @@ extension WorkloadDecoder {
     if let capacity = reader.optionalNumber("capacity_gib", in: 0...1e6, open: true) {
       dram.capacityBytes = Int(capacity * Self.gib)
     }
+    nanoseconds(reader, "latency_ns", &dram.latencySeconds)
   }
 
   private func cxl(_ reader: ObjectReader, _ cxl: inout CXLSpec) {
@@ -147,15 +152,22 @@ extension WorkloadDecoder {
     bandwidth(reader, "device_write_gbps", &cxl.deviceWriteBandwidth)
     cxl.deviceDuplexFactor = reader.number(
       "device_duplex_factor", default: cxl.deviceDuplexFactor, in: 1...2)
+    bandwidth(reader, "port_gbps", &cxl.portBandwidth)
+    if let size = reader.optionalNumber("interleave_kib", in: 0...1e9, open: true) {
+      cxl.interleaveBytes = max(1, Int(size * 1024))
+    }
     bandwidth(reader, "adapter_read_gbps", &cxl.adapterReadBandwidth)
     bandwidth(reader, "adapter_write_gbps", &cxl.adapterWriteBandwidth)
     bandwidth(reader, "gpu_dma_gbps", &cxl.gpuDMABandwidth)
-    func nanoseconds(_ key: String, _ value: inout Double) {
-      if let ns = reader.optionalNumber(key, in: 0...1e6, open: true) { value = ns * 1e-9 }
+    nanoseconds(reader, "latency_ns", &cxl.latencySeconds)
+    nanoseconds(reader, "pipelined_read_ns", &cxl.pipelinedReadSeconds)
+    nanoseconds(reader, "pipelined_write_ns", &cxl.pipelinedWriteSeconds)
+    let name = reader.string("loaded_latency", default: cxl.loadedLatency.name)
+    if let curves = catalogue.loadedLatency(name) {
+      cxl.loadedLatency = curves
+    } else {
+      unknown(reader, "loaded_latency", name, catalogue.loadedLatencyNames)
     }
-    nanoseconds("latency_ns", &cxl.latencySeconds)
-    nanoseconds("pipelined_read_ns", &cxl.pipelinedReadSeconds)
-    nanoseconds("pipelined_write_ns", &cxl.pipelinedWriteSeconds)
   }
 
   private func engine(_ reader: ObjectReader, _ engine: inout TransferEngineSpec) {

@@ -12,25 +12,28 @@ extension SystemKind {
     case .nixl: ["block_tokens", "launch_ms", "hold_until_sent"]
     case .lmcache:
       [
-        "block_tokens", "transfer_tokens", "cache_gib", "launch_ms", "copy_launch_us",
-        "synchronous_load", "synchronous_save", "hold_until_sent", "layerwise",
+        "block_tokens", "transfer_tokens", "cache_gib", "launch_ms", "copy_method",
+        "copy_launch_us", "copy_call_us", "synchronous_load", "synchronous_save",
+        "hold_until_sent", "layerwise",
       ]
     case .mooncake:
       [
-        "block_tokens", "transfer_tokens", "cache_gib", "launch_ms", "copy_launch_us",
-        "transfer_engine", "synchronous_save", "hold_until_sent", "rpc_us", "rpc_key_us",
-        "rpc_threads", "placement", "read_lease_ms", "eviction_ratio", "high_watermark",
+        "block_tokens", "transfer_tokens", "cache_gib", "launch_ms", "copy_method",
+        "copy_launch_us", "copy_call_us", "transfer_engine", "synchronous_save",
+        "hold_until_sent", "rpc_us", "rpc_key_us", "rpc_threads", "placement", "read_lease_ms",
+        "eviction_ratio", "high_watermark",
       ]
     case .beluga:
       [
-        "block_tokens", "transfer_tokens", "cache_gib", "copy_launch_us", "copy_method",
-        "synchronous_load", "synchronous_save", "hold_until_sent", "layerwise", "rpc_us",
-        "rpc_key_us", "rpc_threads",
+        "block_tokens", "transfer_tokens", "cache_gib", "copy_method", "copy_launch_us",
+        "copy_call_us", "synchronous_load", "synchronous_save", "hold_until_sent", "layerwise",
+        "rpc_us", "rpc_key_us", "rpc_threads",
       ]
     case .tract, .tractNoCache:
       [
-        "block_tokens", "cache_gib", "copy_launch_us", "synchronous_load", "synchronous_save",
-        "hold_until_sent", "layerwise", "write_batch_blocks", "poll_us", "lease_ms",
+        "block_tokens", "cache_gib", "copy_method", "copy_launch_us", "copy_call_us",
+        "synchronous_load", "synchronous_save", "hold_until_sent", "layerwise",
+        "write_batch_blocks", "poll_us", "lease_ms",
       ]
     }
   }
@@ -102,8 +105,9 @@ extension WorkloadDecoder {
       name: name, base: base, blockTokens: 64, transferTokens: 64, cacheBytes: 48 << 30,
       launchSeconds: catalogue.software(base == .mooncake ? "mooncake_vllm_launch" : "nixl_launch"),
       transferEngine: base == .mooncake ? catalogue.transferEngine("mooncake-te") : nil,
-      copyMethod: .kernel,
-      copyLaunchSeconds: catalogue.software("gpu_copy_launch"),
+      copy: GPUCopySpec(
+        method: .kernel, launchSeconds: catalogue.software("gpu_copy_launch"),
+        callSeconds: catalogue.software("gpu_copy_call")),
       synchronousLoad: base == .lmcache, synchronousSave: false, holdUntilSent: true,
       layerwise: false, hbmPrefixCache: false,
       writeBatchBlocks: Int(catalogue.software("write_batch")),
@@ -130,7 +134,6 @@ extension WorkloadDecoder {
         let names = catalogue.names(in: .transferEngine).joined(separator: ", ")
         reader.report(key, "unknown name \"\(name)\"; the catalogue has \(names)")
       }
-    case "copy_method": system.copyMethod = reader.choice(key, default: system.copyMethod)
     case "placement": system.placement = reader.choice(key, default: system.placement)
     case "rpc_us":
       system.rpcSeconds =
@@ -156,8 +159,13 @@ extension WorkloadDecoder {
       system.launchSeconds =
         reader.number(key, default: system.launchSeconds * 1e3, in: 0...1e6) / 1e3
     case "copy_launch_us":
-      system.copyLaunchSeconds =
-        reader.number(key, default: system.copyLaunchSeconds * 1e6, in: 0...1e9) / 1e6
+      system.copy.launchSeconds =
+        reader.number(key, default: system.copy.launchSeconds * 1e6, in: 0...1e9) / 1e6
+    case "copy_call_us":
+      system.copy.callSeconds =
+        reader.number(key, default: system.copy.callSeconds * 1e6, in: 0...1e9) / 1e6
+    case "copy_method":
+      system.copy.method = reader.choice(key, default: system.copy.method)
     case "poll_us":
       system.pollSeconds =
         reader.number(key, default: system.pollSeconds * 1e6, in: 0...1e9, open: true) / 1e6

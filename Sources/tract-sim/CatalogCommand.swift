@@ -39,9 +39,10 @@ struct CatalogCommand: ParsableCommand {
         print("loaded_latency")
         for point in catalogue.loadedLatencyPoints {
           let latency = point.latency
+          let mix = Decimals.text(point.writeShare, 2)
           printLine(
-            "at \(value(point.bandwidth))", value(latency), latency.grade, latency.source,
-            latency.note)
+            "\(point.curves), writes \(mix), at \(value(point.load))", value(latency),
+            latency.grade, latency.source, latency.note)
         }
       }
       for rack in catalogue.rackNames where name == nil || name == rack {

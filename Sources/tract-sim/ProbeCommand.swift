@@ -12,6 +12,7 @@ struct ProbeCommand: ParsableCommand {
     commandName: "probe", abstract: "Ask one component alone.",
     subcommands: [
       ProbeGPU.self, ProbeFabricCommand.self, ProbeTrace.self, ProbeStoreCommand.self,
+      ProbeCXLCommand.self,
     ])
 }
 

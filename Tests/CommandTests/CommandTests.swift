@@ -13,7 +13,7 @@ private let small = [
 @Suite struct HelpTests {
   @Test(arguments: [
     "", "run", "sweep", "validate", "catalog", "probe", "probe gpu", "probe fabric", "probe trace",
-    "probe store",
+    "probe store", "probe cxl",
     "calibrate", "plot",
     "check",
   ]) func simHelp(_ command: String) throws {
@@ -53,6 +53,9 @@ private let small = [
     ["probe", "store", "--nodes", "4", "--device", "abacus"],
     ["probe", "store", "--nodes", "4", "--device", "niagara2", "--bulk-load", "1.5"],
     ["probe", "store", "--nodes", "4", "--device", "niagara2", "--locks", "3"],
+    ["probe", "cxl", "--device", "abacus"],
+    ["probe", "cxl", "--device", "niagara2", "--read-gbps", "1e-9"],
+    ["probe", "cxl", "--device", "niagara2", "--copy-kib", "0"],
     ["check", "x.json", "--baseline", "y", "--tolerance", "ttft=1%"],
   ]) func usage(_ arguments: [String]) throws {
     let result = try Command.run("tract-sim", arguments)

@@ -36,6 +36,23 @@ private func number(_ text: String, _ path: String...) throws -> Double {
     #expect(fp8 < 0.7 * bf16 && fp8 > 0.4 * bf16)
   }
 
+  /// A device that is full of bulk reads, and one that writes share.
+  @Test func cxl() throws {
+    func probe(_ arguments: String...) throws -> String {
+      try Command.run("tract-sim", ["probe", "cxl", "--format", "json"] + arguments).output
+    }
+    let full = try probe("--device", "asic-expander", "--read-gbps", "60")
+    #expect(abs(try number(full, "read_gbps") - 48) < 1e-9)
+    #expect(abs(try number(full, "latency_ns") - 790.6) < 1e-6)
+    let mixed = try probe(
+      "--device", "asic-expander", "--read-gbps", "10", "--write-gbps", "30")
+    #expect(abs(try number(mixed, "write_share") - 0.75) < 1e-12)
+    // The launch, the device's latency, 64 KiB on one device.
+    let idle = try probe("--device", "xconn-xc50256")
+    #expect(
+      abs(try number(idle, "cxl_to_gpu_us") - (9.04 + 0.75 + 65_536 / 22.5e3)) < 1e-5)
+  }
+
   private func store(_ arguments: String...) throws -> String {
     let result = try Command.run("tract-sim", ["probe", "store", "--format", "json"] + arguments)
     #expect(result.status == 0, "\(result.error)")
@@ -119,6 +136,22 @@ private func number(_ text: String, _ path: String...) throws -> Double {
     #expect(abs(try number(result.output, "finish_s", "0") - 0.125002) < 1e-11)
     #expect(abs(try number(result.output, "finish_s", "1") - 0.100002) < 1e-11)
     #expect(abs(try number(result.output, "finish_s", "7") - 0.050002) < 1e-11)
+  }
+
+  /// A full port is shared by the bytes outstanding: 7.5 and 2.5 GB/s.
+  @Test(arguments: ["\"request_bytes\": 192", "\"outstanding\": 3"])
+  func fabricShares(_ larger: String) throws {
+    let scratch = try Scratch()
+    let file = try scratch.write(
+      "f.json",
+      """
+      {"rack": {"hosts": ["a", "b", "c"], "nic_gbps": 10},
+       "flows": [{"id": 0, "from": "a", "to": "c", "bytes": 750000000, \(larger)},
+                 {"id": 1, "from": "b", "to": "c", "bytes": 125000000}]}
+      """)
+    let result = try Command.sim("probe", "fabric", file)
+    #expect(abs(try number(result.output, "finish_s", "1") - 0.05) < 1e-11)
+    #expect(abs(try number(result.output, "finish_s", "0") - 0.0875) < 1e-11)
   }
 
   @Test(arguments: [

@@ -15,7 +15,7 @@ private let figures: [(name: String, Quantity)] = {
     }
   }
   let curve = catalogue.loadedLatencyPoints.flatMap {
-    [(name: "loaded_latency", $0.bandwidth), (name: "loaded_latency", $0.latency)]
+    [(name: "loaded_latency", $0.load), (name: "loaded_latency", $0.latency)]
   }
   return tables + curve
 }()
@@ -23,7 +23,8 @@ private let figures: [(name: String, Quantity)] = {
 @Test func everyFigureIsComplete() {
   // A grade cannot be missing: figures without one do not decode.
   let units: Set = [
-    "1", "fraction", "B", "GiB", "GB/s", "TFLOP/s", "ns", "us", "ms", "s", "tokens", "blocks",
+    "1", "fraction", "B", "MiB", "GiB", "GB/s", "TFLOP/s", "ns", "us", "ms", "s", "tokens",
+    "blocks",
     "requests",
   ]
   #expect(figures.count > 300)

@@ -24,9 +24,3 @@ private func model(_ gpu: String, _ model: String, _ tp: Int) throws -> StepTime
   #expect(
     abs(steps.decodeSeconds(sequences: 32, contextTokens: 65_536) * 1e3 / decode - 1) < 1e-4)
 }
-
-@Test func latencyRisesWithLoad() {
-  let curve = Catalogue.builtIn.loadedLatency
-  #expect(curve.factor(at: 0) == 1)
-  #expect(curve.factor(at: 1) > 3)
-}

@@ -56,8 +56,9 @@ private func bytes(_ comparison: Comparison, _ path: String) throws -> Int {
 
     /// DRAM to GPU on one host.
     var load: Double {
-      system.copyLaunchSeconds + 6400 * kv
-        / min(workload.rack.prefill.gpu.pcieBandwidth, 64 * kv / system.copyLaunchSeconds)
+      system.copy.launchSeconds + workload.rack.dram.latencySeconds + 6400 * kv
+        / min(
+          workload.rack.prefill.gpu.pcieBandwidth, 6400 * kv / (99 * system.copy.launchSeconds))
     }
 
     /// RDMA of so many tokens, in descriptors of 128 KiB.
@@ -69,7 +70,7 @@ private func bytes(_ comparison: Comparison, _ path: String) throws -> Int {
 
     /// CXL pool to GPU.
     func read(_ tokens: Double) -> Double {
-      system.copyLaunchSeconds + workload.rack.cxl.latencySeconds + tokens * kv
+      system.copy.launchSeconds + workload.rack.cxl.latencySeconds + tokens * kv
         / workload.rack.cxl.gpuDMABandwidth
     }
   }
@@ -117,7 +118,10 @@ private func bytes(_ comparison: Comparison, _ path: String) throws -> Int {
   @Test func beluga() throws {
     try check("\"beluga\"") { parts in
       let write =
-        parts.system.copyLaunchSeconds + Self.kv / parts.workload.rack.cxl.gpuDMABandwidth
+        parts.system.copy.launchSeconds + Self.kv
+        // So few bytes lie on one device.
+        / min(
+          parts.workload.rack.cxl.gpuDMABandwidth, parts.workload.rack.cxl.deviceWriteBandwidth)
       return parts.call(100) + parts.read(6400) + parts.step + parts.call(101) + write
         + parts.call(1) + parts.call(101) + parts.read(6401) + parts.step
     }
@@ -214,7 +218,9 @@ private func bytes(_ comparison: Comparison, _ path: String) throws -> Int {
   /// bytes, not in pieces. With large pieces it is the bandwidth that limits.
   @Test(arguments: [(16, 6401.0 / 16), (32, 6401.0 / 32)])
   func piecesAreLaunched(tokens: Int, pieces: Double) throws {
-    let system = "{\"base\":\"beluga\",\"copy_method\":\"dma\",\"transfer_tokens\":\(tokens)}"
+    let system =
+      "{\"base\":\"beluga\",\"copy_method\":\"dma\",\"copy_call_us\":7.87,"
+      + "\"transfer_tokens\":\(tokens)}"
     let record = try run(system, ["stop.requests=1"]).runs[0].requests[0]
     let launches = 64 * pieces * 7.87e-6
     // The save, and then the load, one after the other.

@@ -81,6 +81,34 @@ private let everySystem =
   #expect(comparison.runs[0].requests.allSatisfy { $0.outcome == .completed })
 }
 
+/// The copy engine pays for every piece of small blocks, a kernel for every block.
+@Test(arguments: ["tract", "lmcache"]) func copyMethodsCost(base: String) throws {
+  func milliseconds(_ method: String, call: Double) throws -> Double {
+    let comparison = try Comparison(
+      try workload([
+        "systems=[{\"base\":\"\(base)\",\"block_tokens\":16,\"copy_method\":\"\(method)\","
+          + "\"copy_call_us\":\(call)}]", "baseline=\(base)",
+      ]), jobs: 1)
+    #expect(comparison.violations == [])
+    let reads = comparison.runs[0].requests.map(\.prefill.kvRead.milliseconds)
+    return reads.reduce(0, +)
+  }
+  let kernel = try milliseconds("kernel", call: 50)
+  #expect(try milliseconds("kernel", call: 0) == kernel)
+  #expect(try milliseconds("dma", call: 50) > 1.5 * kernel)
+}
+
+/// The store waits as the device's curves say while KV crosses the pool.
+@Test func theStoreIsAVictimOfBulkTraffic() throws {
+  func reservations(_ curves: String) throws -> Double {
+    let comparison = try Comparison(
+      try workload(["systems=[\"tract\"]", "baseline=tract", "rack.cxl.loaded_latency=\(curves)"]),
+      jobs: 1)
+    return try #require(comparison.runs[0].store).reserveSecondsTotal
+  }
+  #expect(try reservations("xconn-titan") > 1.2 * reservations("asic-expander"))
+}
+
 /// Requests whose cached prefixes pin the whole pool and those that write wait for each other: the
 /// run ends all the same, and says why.
 @Test func aStallIsReported() throws {

@@ -93,20 +93,12 @@ struct BelugaConnector: Connector {
       worker: core.records[request].prefillWorker, &core)
   }
 
-  /// A read's first byte comes after a load's latency; a write's is posted.
   private func read(
     _ kind: TransferKind, _ request: Int, tokens: Int, worker: Int, _ core: inout ServingCore
   ) {
-    let host = core.engines[worker].host
-    let cxl = core.workload.rack.cxl
-    let load = core.fabric.cxlLoad(host: host, in: &core.network)
-    let lead = cxl.copyLeadSeconds(
-      isRead: true, launchSeconds: core.system.copyLaunchSeconds,
-      latencyFactor: cxl.loadedLatency.factor(at: load) * core.faults.cxlLatencyFactor)
-    core.startTransfer(
-      kind, request: request, bytes: tokens * core.kvBytesPerToken,
-      path: core.fabric.cxlToGPU(host: host), cap: core.pieceRate,
-      delay: .seconds(lead))
+    core.startCopy(
+      kind, request: request, bytes: tokens * core.kvBytesPerToken, .cxlToGPU,
+      host: core.engines[worker].host, isOneKernel: true)
   }
 
   mutating func prefilled(_ request: Int, _ core: inout ServingCore) {
@@ -197,10 +189,9 @@ struct BelugaConnector: Connector {
     states[request].underWay = states[request].granted
     states[request].granted = []
     let tokens = states[request].underWay.reduce(0) { $0 + $1.tokens }
-    core.startTransfer(
-      .prefillSave, request: request, bytes: tokens * core.kvBytesPerToken,
-      path: core.fabric.gpuToCXL(host: core.engines[core.records[request].prefillWorker].host),
-      cap: core.pieceRate, delay: .seconds(core.system.copyLaunchSeconds))
+    core.startCopy(
+      .prefillSave, request: request, bytes: tokens * core.kvBytesPerToken, .gpuToCXL,
+      host: core.engines[core.records[request].prefillWorker].host, isOneKernel: true)
   }
 
   /// All blocks are in the pool: the prefill GPU's can go, and decode may read.

@@ -37,11 +37,10 @@ struct LMCacheConnector: Connector {
 
   mutating func loadPrefix(_ request: Int, _ core: inout ServingCore) {
     let host = core.engines[core.records[request].prefillWorker].host
-    core.startTransfer(
+    core.startCopy(
       .prefillLoad, request: request,
       bytes: hits[request].count * core.system.blockTokens * core.kvBytesPerToken,
-      path: core.fabric.dramToGPU(host: host), cap: core.copyRate,
-      delay: .seconds(core.system.copyLaunchSeconds))
+      .dramToGPU, host: host)
   }
 
   mutating func prefilled(_ request: Int, _ core: inout ServingCore) {
@@ -52,11 +51,10 @@ struct LMCacheConnector: Connector {
       holds[request] = 2
       isSaving[request] = true
       if core.system.synchronousSave { core.holdSteps(of: worker) }
-      core.startTransfer(
+      core.startCopy(
         .prefillSave, request: request,
         bytes: newBlocks * core.system.blockTokens * core.kvBytesPerToken,
-        path: core.fabric.gpuToDRAM(host: core.engines[worker].host), cap: core.copyRate,
-        delay: .seconds(core.system.copyLaunchSeconds))
+        .gpuToDRAM, host: core.engines[worker].host)
     }
     core.handOver(request)
   }

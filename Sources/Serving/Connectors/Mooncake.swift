@@ -1,6 +1,7 @@
 // `mooncake`: a prefix cache in the DRAM of all hosts, reached over RDMA; blocks go to decode by RDMA.
 
 import EventKernel
+import Rack
 import TractStore
 
 /// Hits are read from whichever hosts hold them, new blocks written where the master says, both
@@ -58,10 +59,8 @@ struct MooncakeConnector: Connector {
     for (source, blocks) in counts(states[request].sources) {
       states[request].loadsLeft += 1
       transfer(
-        .prefillLoad, request, blocks: blocks, isLocal: source == host,
-        path: source == host
-          ? core.fabric.dramToGPU(host: host) : core.fabric.remoteDRAMToGPU(from: source, to: host),
-        &core)
+        .prefillLoad, request, blocks: blocks, .dramToGPU, host: host,
+        remote: source == host ? nil : core.fabric.remoteDRAMToGPU(from: source, to: host), &core)
     }
   }
 
@@ -86,26 +85,23 @@ struct MooncakeConnector: Connector {
     for (target, blocks) in counts(states[request].targets) {
       states[request].savesLeft += 1
       transfer(
-        .prefillSave, request, blocks: blocks, isLocal: target == host,
-        path: target == host
-          ? core.fabric.gpuToDRAM(host: host) : core.fabric.gpuToRemoteDRAM(from: host, to: target),
-        &core)
+        .prefillSave, request, blocks: blocks, .gpuToDRAM, host: host,
+        remote: target == host ? nil : core.fabric.gpuToRemoteDRAM(from: host, to: target), &core)
     }
   }
 
+  /// A copy within the host, or over the network if a path there is given.
   private func transfer(
-    _ kind: TransferKind, _ request: Int, blocks: Int, isLocal: Bool,
-    path: [FluidNetwork.ResourceID], _ core: inout ServingCore
+    _ kind: TransferKind, _ request: Int, blocks: Int, _ way: Fabric.Way, host: Int,
+    remote: [FluidNetwork.ResourceID]?, _ core: inout ServingCore
   ) {
     let bytes = blocks * core.system.blockTokens * core.kvBytesPerToken
-    if isLocal {
+    if let remote {
       core.startTransfer(
-        kind, request: request, bytes: bytes, path: path, cap: core.copyRate,
-        delay: .seconds(core.system.copyLaunchSeconds))
-    } else {
-      core.startTransfer(
-        kind, request: request, bytes: bytes, path: path, cap: core.rdmaRate,
+        kind, request: request, bytes: bytes, path: remote, cap: core.rdmaRate,
         delay: .seconds(core.system.launchSeconds) + core.fabric.rdmaLatency)
+    } else {
+      core.startCopy(kind, request: request, bytes: bytes, way, host: host)
     }
   }
 

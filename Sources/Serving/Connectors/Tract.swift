@@ -111,10 +111,8 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
 
   mutating func loadPrefix(_ request: Int, _ core: inout ServingCore) {
     let bytes = states[request].hits * core.system.blockTokens * core.kvBytesPerToken
-    core.startTransfer(
-      .prefillLoad, request: request, bytes: bytes,
-      path: core.fabric.cxlToGPU(host: prefillNode(request, core)), cap: core.copyRate,
-      delay: .seconds(core.system.copyLaunchSeconds))
+    core.startCopy(
+      .prefillLoad, request: request, bytes: bytes, .cxlToGPU, host: prefillNode(request, core))
   }
 
   mutating func prefilled(_ request: Int, _ core: inout ServingCore) {
@@ -240,10 +238,9 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
     states[request].writeQueue.removeFirst(count)
     states[request].writing = batch
     let tokens = batch.reduce(0) { $0 + self.tokens(ofBlock: $1.block, request: request, core) }
-    core.startTransfer(
-      .prefillSave, request: request, bytes: tokens * core.kvBytesPerToken,
-      path: core.fabric.gpuToCXL(host: prefillNode(request, core)), cap: core.copyRate,
-      delay: .seconds(core.system.copyLaunchSeconds))
+    core.startCopy(
+      .prefillSave, request: request, bytes: tokens * core.kvBytesPerToken, .gpuToCXL,
+      host: prefillNode(request, core))
   }
 
   private mutating func releaseIfSettled(_ request: Int, _ core: inout ServingCore) {
@@ -304,10 +301,9 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
         request: request, &core)
     }
     let tokens = batch.reduce(0) { $0 + self.tokens(ofBlock: $1.block, request: request, core) }
-    core.startTransfer(
-      .decodeLoad, request: request, bytes: tokens * core.kvBytesPerToken,
-      path: core.fabric.cxlToGPU(host: decodeNode(request, core)), cap: core.copyRate,
-      delay: .seconds(core.system.copyLaunchSeconds))
+    core.startCopy(
+      .decodeLoad, request: request, bytes: tokens * core.kvBytesPerToken, .cxlToGPU,
+      host: decodeNode(request, core))
   }
 
   private mutating func batchRead(_ request: Int, bytes: Int, _ core: inout ServingCore) {
