@@ -163,7 +163,8 @@ private let everySystem =
 @Test func aLoneSequenceThatIsPreemptedStopsNobody() throws {
   let comparison = try Comparison(
     try workload([
-      "rack={\"preset\":\"tract-testbed\"}", "systems=[\"tract\"]", "baseline=tract", "stop.requests=20",
+      "rack={\"preset\":\"tract-testbed\"}", "systems=[\"tract\"]", "baseline=tract",
+      "stop.requests=20",
       "engine={\"gpu_memory_utilization\":0.43,\"max_batched_tokens\":512,\"max_sequences\":1}",
       "traffic={\"kind\":\"synthetic\",\"input_tokens\":3000,\"output_tokens\":300,"
         + "\"unique_tokens\":200,\"prefix_groups\":3,"
