@@ -38,8 +38,9 @@ sensitivity() { # label, paths (of one value each, separated by commas), low, hi
     for path in ${2//,/ }; do set+=(--set "$path=$value"); done
     for case in static:0.5:nixl:tract-nocache synthetic-b:2:lmcache:tract; do
       IFS=: read -r file rate base system <<<"$case"
-      $sim run "Workloads/paper/$file.json" --systems "$base,$system" --format csv \
-        --set traffic.arrivals.rate_rps="$rate" "${set[@]}" |
+      # systems.0 is the baseline then, systems.1 the other.
+      $sim run "Workloads/paper/$file.json" --set "systems=[\"$base\",\"$system\"]" \
+        --set "baseline=$base" --format csv --set traffic.arrivals.rate_rps="$rate" "${set[@]}" |
         awk -F, -v start="$label,$value,$file,$base,$system" '
           NR == 1 { for (i = 1; i <= NF; i++) column[$i] = i }
           NR == 2 { t = $column["mean_ttft_ms"]; p = $column["p99_ttft_ms"] }
