@@ -44,7 +44,6 @@ extension Mistake {
       .mutant(.scansBeforeMarking), .mutant(.evictsPinned):
       .named("pins")
     case .mutant(.validatesWithoutGeneration): .named("pins-of-the-past")
-    case .mutant(.dropsEvicting): .named("eviction-recovery")
     case .mutant(.emptiesRunsAtOnce): .named("eviction-of-a-run")
     case .sabotage(.fencesWithoutFlushing): .named("reservation-recovery")
     case .mutant(.believesTornLines): .named("lock-by-flush")
