@@ -70,19 +70,16 @@ struct BlockHeap: Hashable {
   }
 
   /// Keeps a block back that somebody may be reading though the index does not tell of it. It has no
-  /// name, grows old like a resident one, and an eviction finds it lost once its pin has gone.
-  mutating func withhold(_ block: Int, generation: UInt64, slot: Int) {
+  /// index line (`slot` is -1), grows old like a resident one, and an eviction finds it lost once its pin has gone.
+  mutating func withhold(_ block: Int, generation: UInt64) {
     guard !blocks[block].isResident else { return }
     blocks[block].generation = generation
-    blocks[block].hash = Self.nobody
-    blocks[block].slot = Int32(slot)
+    blocks[block].hash = BlockHash(hi: 0, lo: 0)
+    blocks[block].slot = -1
     blocks[block].isResident = true
     withheldCount += 1
     linkNewest(Int32(block))
   }
-
-  /// The name of blocks that have none.
-  static var nobody: BlockHash { BlockHash(hi: 0, lo: 0) }
 
   /// A free block with a generation it never had before (invariant I7). The lower half counts the
   /// uses since the chunk was claimed: 2³² of them last longer than any rack.
@@ -122,7 +119,7 @@ struct BlockHeap: Hashable {
   /// The block's KV is gone; its place is free.
   mutating func unsettle(_ block: Int) {
     unlink(Int32(block))
-    if blocks[block].hash == Self.nobody {
+    if blocks[block].slot < 0 {
       withheldCount -= 1
     } else {
       if byHash[blocks[block].hash] == Int32(block) { byHash[blocks[block].hash] = nil }

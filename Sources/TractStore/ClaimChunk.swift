@@ -219,14 +219,13 @@ struct ClaimChunk: Operation {
   private func adopt(_ pinned: Set<UInt64>, _ client: inout StoreClient) {
     let geometry = client.geometry
     for resident in residents { client.heap.restore(resident) }
-    let slot = geometry.firstSlot(of: BlockHeap.nobody)
     for word in pinned.sorted() {
       let pin = PinTable.pin(word)
-      guard pin.block < geometry.blocks,
+      guard (0..<geometry.blocks).contains(pin.block),
         let generation = orphans[pin.block / geometry.blocksPerChunk]
       else { continue }
       client.heap.withhold(
-        pin.block, generation: UInt64(generation) << 32 | UInt64(pin.generation), slot: slot)
+        pin.block, generation: UInt64(generation) << 32 | UInt64(pin.generation))
     }
     for (chunk, generation) in orphans.sorted(by: { $0.key < $1.key }) {
       client.heap.adopt(chunk: chunk, generation: generation)

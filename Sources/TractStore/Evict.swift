@@ -102,14 +102,14 @@ struct Evict: Operation {
   private mutating func mark<M: SharedMemory & ~Copyable>(_ memory: inout M, _ client: StoreClient)
   {
     let geometry = client.geometry
-    memory.invalidate(group.map { geometry.entry($0.slot) })
+    memory.invalidate(group.compactMap { $0.slot < 0 ? nil : geometry.entry($0.slot) })
     lost = []
     marked = group.compactMap { victim in
       guard client.heap.isResident(victim.block, victim.generation),
         !client.pins.isPinned(block: victim.block, generation: victim.generation)
       else { return nil }
       // A withheld block has no line.
-      if victim.hash == BlockHeap.nobody {
+      if victim.slot < 0 {
         lost.append(victim)
         return nil
       }
