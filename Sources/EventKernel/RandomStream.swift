@@ -11,13 +11,8 @@ public struct RandomStream: ~Copyable {
   private let generator: UnsafeMutablePointer<gsl_rng>
 
   public init(seed: UInt64, name: String) {
-    // FNV-1a over the name, then SplitMix64's finaliser to spread both over the seed's bits.
-    var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-    for byte in name.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-    var z = hash ^ (seed &+ 0x9E37_79B9_7F4A_7C15)
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    z ^= z >> 31
+    // Name and run's seed, spread over the generator's seed.
+    let z = StableHash.spread(StableHash.of(name.utf8) ^ (seed &+ 0x9E37_79B9_7F4A_7C15))
     generator = gsl_rng_alloc(tract_gsl_rng_taus2())
     gsl_rng_set(generator, UInt(z & 0xFFFF_FFFF))
   }

@@ -86,15 +86,15 @@ public struct EngineScenario: Sendable {
     }
   }
 
-  /// One id for each token that names it and all before it: FNV-1a over the texts so far.
+  /// One id for each token that names it and all before it: a hash of the texts so far.
   private static func promptIDs(_ prompt: String) -> [UInt64] {
-    var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+    var hash = StableHash.of([])
     return prompt.split(separator: " ").flatMap { piece in
       guard let text = piece.utf8.first, let count = Int(piece.dropFirst()) else {
         preconditionFailure("'\(piece)' is no text with a length")
       }
       return (0..<count).map { _ in
-        hash = (hash ^ UInt64(text)) &* 0x100_0000_01B3
+        hash = StableHash.of(CollectionOfOne(text), after: hash)
         return hash
       }
     }

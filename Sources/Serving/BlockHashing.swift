@@ -1,5 +1,6 @@
 // From a prompt's identity to the chained hashes of its KV blocks.
 
+import EventKernel
 import TractStore
 import Workload
 
@@ -44,15 +45,8 @@ enum BlockHashing {
 
   /// A name that depends on all three numbers.
   static func mixed(_ a: UInt64, _ b: UInt64, _ c: UInt64) -> BlockHash {
-    let first = finalise(finalise(a &+ 0x9E37_79B9_7F4A_7C15) ^ b &* 0xD6E8_FEB8_6659_FD93 ^ c)
-    return BlockHash(hi: first, lo: finalise(first ^ a &+ b &* 0xA076_1D64_78BD_642F))
-  }
-
-  /// The finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): a bijection on 64 bits.
-  private static func finalise(_ x: UInt64) -> UInt64 {
-    var z = x
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
+    let first = StableHash.spread(
+      StableHash.spread(a &+ 0x9E37_79B9_7F4A_7C15) ^ b &* 0xD6E8_FEB8_6659_FD93 ^ c)
+    return BlockHash(hi: first, lo: StableHash.spread(first ^ a &+ b &* 0xA076_1D64_78BD_642F))
   }
 }

@@ -64,8 +64,9 @@ struct MetadataServer {
   private var server: FIFOServer
   private var calls: [MetadataCall] = []
   private var free: [Int32] = []
-  /// Lookups and put-starts answered, and the time they took.
-  private(set) var use = StoreUse()
+  /// Lookups and put-starts answered, and the time they took; what else happened to the cache is its
+  /// owner's to count.
+  var use = StoreUse()
 
   init(_ transport: Transport, _ system: SystemSpec) {
     self.transport = transport

@@ -70,7 +70,8 @@ struct BlockHeap: Hashable {
   }
 
   /// Keeps a block back that somebody may be reading though the index does not tell of it. It has no
-  /// index line (`slot` is -1), grows old like a resident one, and an eviction finds it lost once its pin has gone.
+  /// index line (`slot` is -1), grows old like a resident one, and an eviction finds it lost once its
+  /// pin has gone.
   mutating func withhold(_ block: Int, generation: UInt64) {
     guard !blocks[block].isResident else { return }
     blocks[block].generation = generation

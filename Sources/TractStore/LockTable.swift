@@ -67,9 +67,7 @@ struct LockTable: Hashable {
       holders[Int(lock)] = tracksOneHolder ? 0 : holders[Int(lock)] - 1
     }
     boxes[index].granted = LockNumbers()
-    if queue.contains(where: { $0.grant.node == node && $0.grant.box == box }) {
-      queue.removeAll { $0.grant.node == node && $0.grant.box == box }
-    }
+    queue.removeAll { $0.grant.node == node && $0.grant.box == box }
   }
 
   /// Frees all that a dead node held and wanted.

@@ -119,12 +119,12 @@ public enum TraceFile {
       promptIDs: ids, session: session(node["session_id"]))
   }
 
-  /// A session's number, or a hash of its name (FNV-1a).
+  /// A session's number, or a hash of its name.
   private static func session(_ node: JSONNode?) -> UInt64? {
     switch node?.value {
     case .integer(let number): UInt64(bitPattern: Int64(number))
     case .string(let name):
-      name.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+      StableHash.of(name.utf8)
     default: nil
     }
   }

@@ -1,5 +1,6 @@
 // One row of a sweep: a system at a point, as a line of JSON and of CSV.
 
+import EventKernel
 import JSONText
 import Workload
 
@@ -81,12 +82,10 @@ public struct SweepRow: Sendable {
     (try? JSONParser.parse(Array(text.utf8))) ?? JSONNode(.string(text))
   }
 
-  /// Tells runs of different workloads or versions apart: FNV-1a, 64 bits, of the resolved file.
+  /// Tells runs of different workloads or versions apart: a hash of the resolved file.
   private static func fingerprint(_ workload: Workload) -> String {
-    var hash: UInt64 = 0xCBF2_9CE4_8422_2325
     let text = Comparison.version + ResolvedWorkload.json(workload).text(indented: false)
-    for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-    let digits = String(hash, radix: 16)
+    let digits = String(StableHash.of(text.utf8), radix: 16)
     return String(repeating: "0", count: 16 - digits.count) + digits
   }
 }

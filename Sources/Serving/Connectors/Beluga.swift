@@ -9,9 +9,8 @@ import TractStore
 /// writer, and others that want to write it wait until it is done; least recently used blocks that
 /// nobody has pinned are evicted; space is given in the order in which prompts were computed. A
 /// prefix is pinned from its lookup until it is loaded, unless space runs out before its load begins;
-/// after prefill all blocks of the prompt are
-/// pinned or written again, and stay until decode has read them, all at once. A prompt's partial
-/// tail gets a private name and is dropped then. A dead host's pins are dropped at once.
+/// after prefill all blocks of the prompt are pinned or written again, and stay until decode has read
+/// them, all at once. A prompt's partial tail gets a private name and is dropped then. A dead host's pins are dropped at once.
 struct BelugaConnector: Connector {
   private struct Block {
     var hash: BlockHash
@@ -51,7 +50,6 @@ struct BelugaConnector: Connector {
   private var foundTokens = 0
   /// The first in line, when a timer watches it.
   private var watched: Int?
-  private var use = StoreUse()
 
   private static var stall: (span: SimDuration, reason: String) {
     (
@@ -135,7 +133,7 @@ struct BelugaConnector: Connector {
       guard settle(request) || reclaim(&core) && settle(request) else {
         guard watched != request else { return }
         watched = request
-        use.allocationFailures += 1
+        server.use.allocationFailures += 1
         core.queue.push(
           .retry(request: Int32(request)), at: core.now + Self.stall.span + .seconds(1))
         return
@@ -157,7 +155,7 @@ struct BelugaConnector: Connector {
           states[request].awaited += 1
         }
         foundTokens += block.tokens
-        if !block.wasHit { use.deduplicatedTokens += block.tokens }
+        if !block.wasHit { server.use.deduplicatedTokens += block.tokens }
       } else {
         guard cache.insert(block.hash) else { return false }
         _ = cache.pin(block.hash)
@@ -297,7 +295,7 @@ struct BelugaConnector: Connector {
       states[request].hits = Array(
         call.keys.prefix(cache.prefixLength(call.keys)).prefix { writing[$0] == nil })
       for hash in states[request].hits { _ = cache.pin(hash) }
-      use.blocksHit += states[request].hits.count
+      server.use.blocksHit += states[request].hits.count
       server.answer(slot, &core)
     case .putStart:
       states[request].slot = slot
@@ -314,7 +312,7 @@ struct BelugaConnector: Connector {
   private mutating func published(_ request: Int, _ core: inout ServingCore) {
     let done = states[request].underWay
     states[request].underWay = []
-    use.blocksPublished += done.count
+    server.use.blocksPublished += done.count
     for block in done {
       for waiter in writing.removeValue(forKey: block.hash) ?? [] {
         states[waiter].awaited -= 1
@@ -393,13 +391,7 @@ struct BelugaConnector: Connector {
       problems.append(
         "beluga: \(written) tokens written and \(foundTokens) found make not \(expected)")
     }
-    let calls = server.use
-    use.lookups = calls.lookups
-    use.lookupSecondsTotal = calls.lookupSecondsTotal
-    use.lookupSecondsMax = calls.lookupSecondsMax
-    use.reservations = calls.reservations
-    use.reserveSecondsTotal = calls.reserveSecondsTotal
-    use.reserveSecondsMax = calls.reserveSecondsMax
+    var use = server.use
     use.evictions = cache.evictions
     use.pinsAtEnd = cache.pinned
     return (use, problems)
