@@ -8,6 +8,7 @@ extension Validation {
     [
       rates("uccl", "UCCL, 256 descriptors, one 100 Gb/s rail", .mean(0.05)),
       rates("nixl", "NIXL over UCX, 256 descriptors, one 100 Gb/s rail", .mean(0.12)),
+      rates("rail", "One transfer at a time, NIXL over UCX, 100 Gb/s", .mean(0.05)),
       rates("verbs", "Hand-tuned verbs, ConnectX-7 400G", .mean(0.05)),
       rates("mooncake", "Mooncake transfer engine, one thread, ConnectX-7 400G", .mean(0.05)),
       rates("gh200", "One transfer at a time, UCCL, 200 Gb/s", .mean(0.05)),
