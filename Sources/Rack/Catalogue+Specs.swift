@@ -58,7 +58,7 @@ extension Catalogue {
   public func nic(_ name: String) -> NICSpec? {
     guard let value = reader(.nic, name) else { return nil }
     return NICSpec(
-      txBandwidth: value("tx_bandwidth"), rxBandwidth: value("rx_bandwidth"),
+      name: name, txBandwidth: value("tx_bandwidth"), rxBandwidth: value("rx_bandwidth"),
       latencySeconds: value("latency"), gpuDirect: true)
   }
 
@@ -72,14 +72,14 @@ extension Catalogue {
   public func dram(_ name: String) -> DRAMSpec? {
     guard let value = reader(.dram, name) else { return nil }
     return DRAMSpec(
-      readBandwidth: value("read_bandwidth"), writeBandwidth: value("write_bandwidth"),
+      name: name, readBandwidth: value("read_bandwidth"), writeBandwidth: value("write_bandwidth"),
       capacityBytes: Int(value("capacity")), latencySeconds: value("latency"))
   }
 
   public func cxl(_ name: String) -> CXLSpec? {
     guard let value = reader(.cxl, name) else { return nil }
     return CXLSpec(
-      devices: Int(value("devices")), capacityBytes: Int(value("capacity")),
+      name: name, devices: Int(value("devices")), capacityBytes: Int(value("capacity")),
       deviceReadBandwidth: value("device_read_bandwidth"),
       deviceWriteBandwidth: value("device_write_bandwidth"),
       deviceDuplexFactor: value("device_duplex_factor"), portBandwidth: value("port_bandwidth"),

@@ -60,6 +60,8 @@ public struct WorkerPool: Hashable, Sendable {
 
 /// One host's network interface; send and receive are apart.
 public struct NICSpec: Hashable, Sendable {
+  /// Of the catalogue's entry that the figures start from.
+  public var name: String
   /// Bytes/s out of the host.
   public var txBandwidth: Double
   /// Bytes/s into the host.
@@ -73,9 +75,10 @@ public struct NICSpec: Hashable, Sendable {
   public var headOfLineCoupling: Double
 
   public init(
-    txBandwidth: Double, rxBandwidth: Double, latencySeconds: Double, gpuDirect: Bool,
+    name: String, txBandwidth: Double, rxBandwidth: Double, latencySeconds: Double, gpuDirect: Bool,
     headOfLineCoupling: Double = 0
   ) {
+    self.name = name
     self.txBandwidth = txBandwidth
     self.rxBandwidth = rxBandwidth
     self.latencySeconds = latencySeconds
@@ -96,6 +99,8 @@ public struct PCIeSpec: Hashable, Sendable {
 
 /// One host's DRAM.
 public struct DRAMSpec: Hashable, Sendable {
+  /// Of the catalogue's entry that the figures start from.
+  public var name: String
   public var readBandwidth: Double
   public var writeBandwidth: Double
   public var capacityBytes: Int
@@ -103,8 +108,10 @@ public struct DRAMSpec: Hashable, Sendable {
   public var latencySeconds: Double
 
   public init(
-    readBandwidth: Double, writeBandwidth: Double, capacityBytes: Int, latencySeconds: Double
+    name: String, readBandwidth: Double, writeBandwidth: Double, capacityBytes: Int,
+    latencySeconds: Double
   ) {
+    self.name = name
     self.readBandwidth = readBandwidth
     self.writeBandwidth = writeBandwidth
     self.capacityBytes = capacityBytes
@@ -114,6 +121,8 @@ public struct DRAMSpec: Hashable, Sendable {
 
 /// The rack's CXL shared memory: devices behind a switch, one adapter per host.
 public struct CXLSpec: Hashable, Sendable {
+  /// Of the catalogue's entry that the figures start from.
+  public var name: String
   public var devices: Int
   /// Capacity of the whole pool, bytes.
   public var capacityBytes: Int
@@ -142,12 +151,14 @@ public struct CXLSpec: Hashable, Sendable {
   public var pipelinedWriteSeconds: Double
 
   public init(
-    devices: Int, capacityBytes: Int, deviceReadBandwidth: Double, deviceWriteBandwidth: Double,
+    name: String, devices: Int, capacityBytes: Int, deviceReadBandwidth: Double,
+    deviceWriteBandwidth: Double,
     deviceDuplexFactor: Double, portBandwidth: Double, interleaveBytes: Int,
     adapterReadBandwidth: Double, adapterWriteBandwidth: Double, gpuDMABandwidth: Double,
     latencySeconds: Double, loadedLatency: LoadedLatency,
     pipelinedReadSeconds: Double, pipelinedWriteSeconds: Double
   ) {
+    self.name = name
     self.devices = devices
     self.capacityBytes = capacityBytes
     self.deviceReadBandwidth = deviceReadBandwidth

@@ -44,6 +44,33 @@ public enum ComparisonTable {
     ]
   }
 
+  /// A figure of all systems.
+  struct Line {
+    var title: String
+    /// One a system.
+    var cells: [(value: String, ratio: String?)]
+  }
+
+  /// What the table shows, in groups; figures that no system has are left out.
+  static func groups(_ comparison: Comparison) -> [[Line]] {
+    let (metrics, base) = (comparison.metrics, comparison.baseline)
+    return rows.split { $0 == nil }.map { group in
+      group.compactMap { $0 }.filter { row in metrics.contains { $0[row.key] != nil } }.map { row in
+        let cells = metrics.map { system -> (String, String?) in
+          let value = system[row.key] ?? .nan
+          var ratio: String?
+          if row.ratio, system.system != base.system, let reference = base[row.key], reference > 0,
+            value.isFinite
+          {
+            ratio = "(\(Decimals.text(value / reference, 2))x)"
+          }
+          return (Decimals.text(value * row.scale, row.decimals), ratio)
+        }
+        return Line(title: row.title, cells: cells)
+      }
+    }
+  }
+
   /// Systems side by side, with ratios to the baseline.
   public static func text(_ comparison: Comparison) -> String {
     let metrics = comparison.metrics
@@ -51,32 +78,22 @@ public enum ComparisonTable {
     // Ratios have a field of their own, so that values line up under their system's name.
     let widths = metrics.map { max(10, $0.system.count) + 2 }
     let ratioWidths = metrics.map { $0.system == base.system ? 0 : 8 }
-    var lines = [
+    let head =
       "\(comparison.workload.name): \(comparison.workload.model.name), "
-        + "seed \(comparison.workload.seed), ratios to \(base.system)", "",
-      trimmed(
-        pad("", 24)
-          + metrics.indices.map {
-            padLeft(metrics[$0].system, widths[$0]) + pad("", ratioWidths[$0])
-          }.joined()),
-    ]
-    for row in rows {
-      guard let row else {
-        lines.append("")
-        continue
-      }
-      guard metrics.contains(where: { $0[row.key] != nil }) else { continue }
-      let cells = metrics.indices.map { index -> String in
-        let value = metrics[index][row.key] ?? .nan
-        var ratio = ""
-        if row.ratio, let reference = base[row.key], reference > 0, value.isFinite {
-          ratio = "(\(Decimals.text(value / reference, 2))x)"
-        }
-        return padLeft(Decimals.text(value * row.scale, row.decimals), widths[index])
-          + (ratioWidths[index] > 0 ? padLeft(ratio, ratioWidths[index]) : "")
-      }
-      lines.append(trimmed(pad(row.title, 24) + cells.joined()))
+      + "seed \(comparison.workload.seed), ratios to \(base.system)"
+    let names = metrics.indices.map {
+      padLeft(metrics[$0].system, widths[$0]) + pad("", ratioWidths[$0])
     }
+    let blocks = groups(comparison).map { group in
+      group.map { line in
+        let cells = line.cells.indices.map { index in
+          padLeft(line.cells[index].value, widths[index])
+            + padLeft(line.cells[index].ratio ?? "", ratioWidths[index])
+        }
+        return trimmed(pad(line.title, 24) + cells.joined())
+      }
+    }
+    var lines = [head, "", trimmed(pad("", 24) + names.joined())] + blocks.joined(separator: [""])
     for system in metrics {
       for failure in system.failures {
         lines.append("\(system.system): \(failure.count) requests failed: \(failure.reason)")

@@ -15,6 +15,18 @@ public struct Figure: Sendable {
   /// The gnuplot program, with the data inlined that gnuplot cannot read from the folder.
   public let program: String
 
+  /// What it shows, in a line.
+  public var caption: String {
+    switch name {
+    case "ttft-cdf": "Share of requests whose first token came within a time."
+    case "tpot-cdf": "Share of requests whose further tokens took at most a time each."
+    case "breakdown": "Where the time of a mean request goes, in prefill and in decode."
+    case "utilisation": "Engines over the time of the run."
+    case "sweep": "Latency, throughput, goodput and reuse against what was varied."
+    default: name
+    }
+  }
+
   /// All plots of a folder that `run --output` or `sweep --output` has written.
   /// - Throws: `PlotError`, `FileError` or `JSONError` if there is nothing to plot or it is damaged.
   public static func all(in folder: String) throws -> [Figure] {

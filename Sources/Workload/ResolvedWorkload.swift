@@ -48,7 +48,8 @@ public enum ResolvedWorkload {
     return .object(members)
   }
 
-  private static func rack(_ rack: RackSpec) -> JSONValue {
+  /// The file's `rack`.
+  public static func rack(_ rack: RackSpec) -> JSONValue {
     let gb = 1e-9
     let gib = 1.0 / 1_073_741_824
     return .object([

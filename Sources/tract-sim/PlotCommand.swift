@@ -31,7 +31,7 @@ struct PlotCommand: ParsableCommand {
     }
   }
 
-  private static func figures(_ folder: String) throws -> [Figure] {
+  static func figures(_ folder: String) throws -> [Figure] {
     do {
       return try Figure.all(in: folder)
     } catch {
@@ -39,7 +39,8 @@ struct PlotCommand: ParsableCommand {
     }
   }
 
-  private static func gnuplot(_ program: String) throws {
+  /// Runs a gnuplot program.
+  static func gnuplot(_ program: String) throws {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = ["gnuplot", "-"]

@@ -1,6 +1,7 @@
 // `tract-sim run`: the comparison.
 
 import ArgumentParser
+import Foundation
 import JSONText
 import Report
 
@@ -20,11 +21,15 @@ struct RunCommand: ParsableCommand {
   @Option(help: "What to print: \(Format.allCases.map(\.rawValue).joined(separator: ", ")).")
   var format = Format.table
   @Flag(help: "Draw the plots of the output folder.") var plot = false
+  @Option(help: "Write all of it as one HTML page, plots included.") var html: String?
 
   func validate() throws {
     if plot, output == nil { throw ValidationError("'--plot' needs '--output DIR'") }
     if files.count > 1, output != nil {
       throw ValidationError("'--output' takes one workload file, \(files.count) are given")
+    }
+    if files.count > 1, html != nil {
+      throw ValidationError("'--html' takes one workload file, \(files.count) are given")
     }
   }
 
@@ -46,6 +51,25 @@ struct RunCommand: ParsableCommand {
       case .csv: print(ReportFiles.csv(comparison), terminator: "")
       }
       if plot, let output { try PlotCommand.draw(output) }
+      if let html { try write(comparison, html) }
+    }
+  }
+
+  /// The page, drawn from files in a folder of its own, which is removed again.
+  private func write(_ comparison: Comparison, _ path: String) throws {
+    let folder = FileManager.default.temporaryDirectory
+      .appendingPathComponent("tract-sim-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    do {
+      try ReportFiles.write(comparison, to: folder)
+      let plots = try PlotCommand.figures(folder).map { figure in
+        try PlotCommand.gnuplot(figure.program)
+        let svg = try AtomicFile.read("\(folder)/\(figure.name).svg")
+        return HTMLReport.Plot(caption: figure.caption, svg: String(decoding: svg, as: UTF8.self))
+      }
+      try AtomicFile.write(HTMLReport.text(comparison, plots: plots), to: path)
+    } catch let error as FileError {
+      throw Exit.fail(Exit.cannotWrite, error.description)
     }
   }
 }
