@@ -12,7 +12,8 @@ private let small = [
 
 @Suite struct HelpTests {
   @Test(arguments: [
-    "", "run", "sweep", "validate", "catalog", "probe", "probe gpu", "probe fabric", "probe trace",
+    "", "run", "sweep", "capacity", "validate", "catalog", "probe", "probe gpu", "probe fabric",
+    "probe trace",
     "probe store", "probe cxl",
     "calibrate", "plot",
     "check",

@@ -41,7 +41,7 @@ private func matches(_ lines: ArraySlice<String>, _ pattern: ArraySlice<String>)
   /// Runs a document's commands one after another in a folder that looks like the project's.
   ///
   /// `TRACT_ACCEPT_GOLDENS=1` writes what they print now, where the document shows it whole.
-  @Test(arguments: ["ci"]) func commandsPrintWhatIsWritten(_ name: String) throws {
+  @Test(arguments: ["capacity", "ci"]) func commandsPrintWhatIsWritten(_ name: String) throws {
     let file = Command.package.appendingPathComponent("docs/\(name).md")
     var lines = try String(contentsOf: file, encoding: .utf8).components(separatedBy: "\n")
     let scratch = try Scratch()
