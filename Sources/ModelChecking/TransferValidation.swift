@@ -8,11 +8,12 @@ extension Validation {
     [
       rates("uccl", "UCCL, 256 descriptors, one 100 Gb/s rail", .mean(0.05)),
       rates("nixl", "NIXL over UCX, 256 descriptors, one 100 Gb/s rail", .mean(0.12)),
+      rates("rail", "One transfer at a time, NIXL over UCX, 100 Gb/s", .mean(0.05)),
       rates("verbs", "Hand-tuned verbs, ConnectX-7 400G", .mean(0.05)),
       rates("mooncake", "Mooncake transfer engine, one thread, ConnectX-7 400G", .mean(0.05)),
       rates("gh200", "One transfer at a time, UCCL, 200 Gb/s", .mean(0.05)),
       rates("efa", "Blocks over 16 EFA ports, Mooncake", .mean(0.05)),
-      times("connectx5", "One message at a time, GPU to GPU, ConnectX-5 100G", .none),
+      times("connectx5", "One message at a time, GPU to GPU, ConnectX-5 100G", .mean(0.05)),
       times("vllm", "A request's KV, vLLM with Mooncake, 8 ConnectX-7", .mean(0.05)),
       times("sglang", "A request's KV, SGLang with Mooncake, 4 ports of 400 Gb/s", .mean(0.05)),
     ]

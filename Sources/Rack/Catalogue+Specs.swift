@@ -5,13 +5,6 @@ extension Catalogue {
 
   public func gpu(_ name: String) -> GPUSpec? {
     guard let value = reader(.gpu, name) else { return nil }
-    var allReduce: [Int: AllReduceFit] = [:]
-    for size in [2, 4, 8] {
-      guard let alpha = figure(.gpu, name, "all_reduce_\(size)_latency"),
-        let beta = figure(.gpu, name, "all_reduce_\(size)_bandwidth")
-      else { continue }
-      allReduce[size] = AllReduceFit(alphaSeconds: alpha.si, betaBytesPerSecond: beta.si)
-    }
     return GPUSpec(
       name: name, peakFlops: value("peak_bf16"), fp8Speedup: value("fp8_speedup"),
       memoryBandwidth: value("memory_bandwidth"), memoryBytes: Int(value("memory")),
@@ -30,7 +23,7 @@ extension Catalogue {
       latentFit: LatentFit(
         prefill: value("latent_prefill"), decode: value("latent_decode"),
         fixedSeconds: value("latent_fixed"), trafficBytes: value("latent_traffic")),
-      allReduce: allReduce,
+      allReduce: allReduce(ofGPU: name),
       allToAllBandwidth: figure(.gpu, name, "all_to_all_bandwidth")?.si)
   }
 

@@ -139,6 +139,35 @@ public struct Catalogue: Sendable {
     }
   }
 
+  /// Measured times of all-reduces on one kind of GPU.
+  private struct AllReduces: Codable {
+    var source: String
+    var grade: Grade
+    var note: String
+    /// By number of ranks: bytes that each rank contributes, and us.
+    var ranks: [String: [[Double]]]
+
+    var curves: [Int: AllReduceCurve] {
+      Dictionary(
+        uniqueKeysWithValues: ranks.map { ranks, points in
+          (
+            Int(ranks)!,
+            AllReduceCurve(points: points.map { .init(bytes: $0[0], seconds: $0[1] * 1e-6) })
+          )
+        })
+    }
+
+    var figures: [(ranks: Int, bytes: Quantity, time: Quantity)] {
+      func quantity(_ value: Double, _ unit: String) -> Quantity {
+        Quantity(value: value, unit: unit, source: source, grade: grade, note: note)
+      }
+      return ranks.map { (Int($0.key)!, $0.value) }.sorted { $0.0 < $1.0 }.flatMap {
+        ranks, points in
+        points.map { (ranks, quantity($0[0], "B"), quantity($0[1], "us")) }
+      }
+    }
+  }
+
   /// Whose curves a device has.
   private struct CurvesOf: Codable {
     var curves: String
@@ -154,6 +183,9 @@ public struct Catalogue: Sendable {
     var loadedLatency: [String: Curves]
     /// By device of `cxl`.
     var loadedLatencyOf: [String: CurvesOf]
+    var allReduce: [String: AllReduces]
+    /// By GPU.
+    var allReduceOf: [String: CurvesOf]
     var rack: [String: RackPreset]
     /// Other names of entries, by section.
     var aliases: [String: [String: String]]
@@ -163,6 +195,8 @@ public struct Catalogue: Sendable {
       case transferEngine = "transfer_engine"
       case loadedLatency = "loaded_latency"
       case loadedLatencyOf = "loaded_latency_of"
+      case allReduce = "all_reduce"
+      case allReduceOf = "all_reduce_of"
     }
   }
 
@@ -184,9 +218,13 @@ public struct Catalogue: Sendable {
   private let aliases: [String: [String: String]]
   private let curves: [String: LoadedLatency]
   private let curvesOf: [String: String]
+  private let allReduces: [String: [Int: AllReduceCurve]]
+  private let allReduceOf: [String: String]
   /// The measured points behind the curves, as figures with a name each.
   public let loadedLatencyPoints:
     [(curves: String, writeShare: Double, load: Quantity, latency: Quantity)]
+  /// The measured points behind the times of all-reduces.
+  public let allReducePoints: [(gpu: String, ranks: Int, bytes: Quantity, time: Quantity)]
 
   private init(_ resource: Resource) {
     sources = resource.sources
@@ -200,6 +238,11 @@ public struct Catalogue: Sendable {
     curves = Dictionary(
       uniqueKeysWithValues: resource.loadedLatency.map { ($0.key, $0.value.named($0.key)) })
     curvesOf = resource.loadedLatencyOf.mapValues(\.curves)
+    allReduces = resource.allReduce.mapValues(\.curves)
+    allReduceOf = resource.allReduceOf.mapValues(\.curves)
+    allReducePoints = resource.allReduce.keys.sorted().flatMap { gpu in
+      resource.allReduce[gpu]!.figures.map { (gpu, $0.ranks, $0.bytes, $0.time) }
+    }
     loadedLatencyPoints = resource.loadedLatency.keys.sorted().flatMap { name in
       resource.loadedLatency[name]!.figures.map { (name, $0.writeShare, $0.load, $0.latency) }
     }
@@ -218,6 +261,11 @@ public struct Catalogue: Sendable {
       preconditionFailure("the catalogue has no loaded latency of '\(name)'")
     }
     return found
+  }
+
+  /// Times of all-reduces by number of ranks; none if the catalogue has none for this GPU.
+  func allReduce(ofGPU name: String) -> [Int: AllReduceCurve] {
+    allReduceOf[canonical(.gpu, name)].flatMap { allReduces[$0] } ?? [:]
   }
 
   /// Names in a section, ascending.

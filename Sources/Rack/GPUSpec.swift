@@ -17,7 +17,7 @@ public struct GPUSpec: Hashable, Sendable {
   public var expertFit: ExpertFit
   public var latentFit: LatentFit
   /// All-reduce latency and algorithmic bandwidth, keyed by tensor-parallel size.
-  public var allReduce: [Int: AllReduceFit]
+  public var allReduce: [Int: AllReduceCurve]
   /// Bytes/s at which one GPU sends and receives in an all-to-all, its share for itself counted;
   /// nil if there is no figure.
   public var allToAllBandwidth: Double?
@@ -25,7 +25,7 @@ public struct GPUSpec: Hashable, Sendable {
   public init(
     name: String, peakFlops: Double, fp8Speedup: Double, memoryBandwidth: Double,
     memoryBytes: Int, pcieBandwidth: Double, fit: StepTimeFit, expertFit: ExpertFit,
-    latentFit: LatentFit, allReduce: [Int: AllReduceFit], allToAllBandwidth: Double?
+    latentFit: LatentFit, allReduce: [Int: AllReduceCurve], allToAllBandwidth: Double?
   ) {
     self.name = name
     self.peakFlops = peakFlops
@@ -116,16 +116,5 @@ public struct LatentFit: Hashable, Sendable {
     self.decode = decode
     self.fixedSeconds = fixedSeconds
     self.trafficBytes = trafficBytes
-  }
-}
-
-/// Latency and bandwidth of one all-reduce: `alpha + bytes·2(t−1)/t / beta`.
-public struct AllReduceFit: Hashable, Sendable {
-  public var alphaSeconds: Double
-  public var betaBytesPerSecond: Double
-
-  public init(alphaSeconds: Double, betaBytesPerSecond: Double) {
-    self.alphaSeconds = alphaSeconds
-    self.betaBytesPerSecond = betaBytesPerSecond
   }
 }

@@ -51,15 +51,21 @@ public struct StepTimeModel: Sendable {
   private let fullShare, windowShare: Double
   private let elementFixedSeconds: Double
   private let elementSecondsPerToken: Double
-  private let collectiveFixedSeconds: Double
-  private let collectiveSecondsPerToken: Double
+  /// All-reduces a layer, each of a hidden state a token.
+  private let allReduces: Double
+  private let allReduce: AllReduceCurve?
+  /// Bytes of one token's hidden state.
+  private let hiddenBytes: Double
+  private let exchangeFixedSeconds: Double
+  private let exchangeSecondsPerToken: Double
   private let headSecondsPerSequence: Double
   private let headMemorySeconds: Double
   private let stages: Double
   /// Share of the layers that the largest pipeline stage has.
   private let stageShare: Double
-  private let sendFixedSeconds: Double
-  private let sendSecondsPerToken: Double
+  private let send: AllReduceCurve?
+  /// Of a token's hidden state, what each rank sends.
+  private let sendBytes: Double
 
   /// A replica of `tensorParallel` × `pipelineParallel` GPUs; nil if `obstacle` finds something.
   public init?(
@@ -160,22 +166,20 @@ public struct StepTimeModel: Sendable {
       / (Catalogue.builtIn.software("element_memory") * gpu.memoryBandwidth)
 
     // Collectives: two all-reduces a layer; with whole experts one of them, dispatch and combine.
-    if let reduce = gpu.allReduce[tensorParallel] {
-      let perToken = 2 * d * 2 * (t - 1) / t / reduce.betaBytesPerSecond
-      if expertParallel, let experts = model.experts, let rate = gpu.allToAllBandwidth {
-        let expertLayers = (layers - denseLayers) / layers
-        // Each token goes once to every rank that holds one of its experts.
-        let ranks = t * (1 - pow(1 - 1 / t, Double(experts.active)))
-        let bytes = ranks / t * d * (weightBytes + 2)
-        collectiveFixedSeconds = (2 + expertLayers) * reduce.alphaSeconds
-        collectiveSecondsPerToken = (2 - expertLayers) * perToken + expertLayers * bytes / rate
-      } else {
-        collectiveFixedSeconds = 2 * reduce.alphaSeconds
-        collectiveSecondsPerToken = 2 * perToken
-      }
+    hiddenBytes = 2 * d
+    allReduce = gpu.allReduce[tensorParallel]
+    if let allReduce, expertParallel, let experts = model.experts, let rate = gpu.allToAllBandwidth
+    {
+      let expertLayers = (layers - denseLayers) / layers
+      // Each token goes once to every rank that holds one of its experts.
+      let ranks = t * (1 - pow(1 - 1 / t, Double(experts.active)))
+      allReduces = 2 - expertLayers
+      exchangeFixedSeconds = 2 * expertLayers * allReduce.latencySeconds
+      exchangeSecondsPerToken = expertLayers * (ranks / t * d * (weightBytes + 2)) / rate
     } else {
-      collectiveFixedSeconds = 0
-      collectiveSecondsPerToken = 0
+      allReduces = 2
+      exchangeFixedSeconds = 0
+      exchangeSecondsPerToken = 0
     }
     let vocabulary = Double(model.vocabulary)
     headSecondsPerSequence = 2 * vocabulary * d / t / compute
@@ -184,13 +188,8 @@ public struct StepTimeModel: Sendable {
     // Stages hand a token's hidden state on at the rate of a two-rank all-reduce.
     stages = Double(pipelineParallel)
     stageShare = (layers / stages).rounded(.up) / layers
-    if pipelineParallel > 1, let link = gpu.allReduce[2] {
-      sendFixedSeconds = link.alphaSeconds
-      sendSecondsPerToken = 2 * d / t / link.betaBytesPerSecond
-    } else {
-      sendFixedSeconds = 0
-      sendSecondsPerToken = 0
-    }
+    send = pipelineParallel > 1 ? gpu.allReduce[2] : nil
+    sendBytes = 2 * d / t
   }
 
   // MARK: Steps
@@ -239,12 +238,11 @@ public struct StepTimeModel: Sendable {
     let tokens = Double(batch.prefillTokens + batch.decodeSequences)
     let whole =
       layers * layerSeconds(batch, 1, elementWise) + headSeconds(batch, 1)
-      + (stages - 1) * (sendFixedSeconds + tokens * sendSecondsPerToken)
+      + (stages - 1) * sendSeconds(tokens)
     // Or as many micro-batches as stages: the first fills the pipeline, the others follow.
     let share = 1 / stages
     let stage =
-      stageShare * layers * layerSeconds(batch, share, elementWise) + sendFixedSeconds
-      + tokens * share * sendSecondsPerToken
+      stageShare * layers * layerSeconds(batch, share, elementWise) + sendSeconds(tokens * share)
     return min(whole, (2 * stages - 1) * stage + stages * headSeconds(batch, share))
   }
 
@@ -276,8 +274,18 @@ public struct StepTimeModel: Sendable {
         decodeAttentionFixedSeconds + context * share * decodeAttentionSecondsPerToken
     }
     let elements = elementWise ? elementFixedSeconds + tokens * elementSecondsPerToken : 0
-    let collectives = collectiveFixedSeconds + tokens * collectiveSecondsPerToken
-    return linear + attention + elements + collectives
+    return linear + attention + elements + collectiveSeconds(tokens)
+  }
+
+  private func collectiveSeconds(_ tokens: Double) -> Double {
+    guard let allReduce else { return 0 }
+    return allReduces * allReduce.seconds(bytes: tokens * hiddenBytes) + exchangeFixedSeconds
+      + tokens * exchangeSecondsPerToken
+  }
+
+  /// A stage hands the hidden states of `tokens` on, as fast as two ranks reduce.
+  private func sendSeconds(_ tokens: Double) -> Double {
+    send?.seconds(bytes: tokens * sendBytes) ?? 0
   }
 
   private func headSeconds(_ batch: Batch, _ share: Double) -> Double {

@@ -177,6 +177,6 @@ extension WorkloadDecoder {
       engine.descriptorSeconds = ns * 1e-9
     }
     bandwidth(reader, "bandwidth_gbps", &engine.bandwidth)
-    engine.exponent = reader.number("exponent", default: engine.exponent, in: 1...100)
+    engine.exponent = reader.number("exponent", default: engine.exponent, in: 0.1...100)
   }
 }

@@ -45,6 +45,16 @@ struct CatalogCommand: ParsableCommand {
             latency.grade, latency.source, latency.note)
         }
       }
+      if name == nil || name == "all_reduce" {
+        found = true
+        print("all_reduce")
+        for point in catalogue.allReducePoints {
+          let time = point.time
+          printLine(
+            "\(point.gpu), \(point.ranks) ranks, \(value(point.bytes))", value(time),
+            time.grade, time.source, time.note)
+        }
+      }
       for rack in catalogue.rackNames where name == nil || name == rack {
         found = true
         printRack(rack, catalogue.racks[rack]!)

@@ -1,4 +1,4 @@
-// `tract-sim plot`: runs the gnuplot scripts on a report folder.
+// `tract-sim plot`: draws what a folder of results can show, with gnuplot.
 
 import ArgumentParser
 import Foundation
@@ -6,19 +6,40 @@ import Report
 
 struct PlotCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "plot", abstract: "Draw a report folder's plots with gnuplot.")
+    commandName: "plot", abstract: "Draw the plots of a folder of results with gnuplot.",
+    discussion: """
+      After run --output: distributions of TTFT and TPOT, the breakdown of a request's time, and \
+      engines over time. After sweep --output with one varied number: latency, throughput, goodput \
+      and reuse against it. Each is written into the folder as PNG and SVG.
+      """)
 
-  @Argument(help: "A folder that run --output has written.") var folder: String
+  @Argument(help: "A folder that run --output or sweep --output has written.") var folder: String
+  @Flag(help: "Print the gnuplot programs instead of running them.") var script = false
 
-  func run() throws { try Self.draw(folder) }
+  func run() throws {
+    if script {
+      for figure in try Self.figures(folder) { print(figure.program) }
+    } else {
+      try Self.draw(folder)
+    }
+  }
 
   static func draw(_ folder: String) throws {
-    let cdf: String
+    for figure in try figures(folder) {
+      try gnuplot(figure.program)
+      print("wrote \(folder)/\(figure.name).png and \(folder)/\(figure.name).svg")
+    }
+  }
+
+  private static func figures(_ folder: String) throws -> [Figure] {
     do {
-      cdf = try PlotData.ttftCDF(folder: folder)
+      return try Figure.all(in: folder)
     } catch {
       throw Exit.fail(Exit.badInput, "\(error)")
     }
+  }
+
+  private static func gnuplot(_ program: String) throws {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = ["gnuplot", "-"]
@@ -29,7 +50,7 @@ struct PlotCommand: ParsableCommand {
     } catch {
       throw Exit.fail(Exit.internalError, "gnuplot cannot be started: \(error)")
     }
-    input.fileHandleForWriting.write(Data(cdf.utf8))
+    input.fileHandleForWriting.write(Data(program.utf8))
     try? input.fileHandleForWriting.close()
     process.waitUntilExit()
     guard process.terminationStatus == 0 else {
@@ -38,6 +59,5 @@ struct PlotCommand: ParsableCommand {
         ? "gnuplot is not installed; apt-get install gnuplot-nox" : "gnuplot fails"
       throw Exit.fail(ExitCode(69), reason)
     }
-    print("wrote \(folder)/ttft-cdf.png and \(folder)/ttft-cdf.svg")
   }
 }

@@ -312,11 +312,59 @@ private struct XMLCounter {
     let result = try Command.run(
       "tract-sim", ["run", "--plot", "--output", scratch.file("out")] + small)
     #expect(result.status == 0, "\(result.error)")
-    let png = try Data(contentsOf: URL(fileURLWithPath: scratch.file("out/ttft-cdf.png")))
-    #expect(png.prefix(4) == Data([0x89, 0x50, 0x4E, 0x47]))
-    #expect(png.count > 10_000, "a curve for each system")
-    let svg = try String(contentsOfFile: scratch.file("out/ttft-cdf.svg"), encoding: .utf8)
-    for system in ["nixl", "lmcache", "tract"] { #expect(svg.contains(system)) }
+    for name in ["ttft-cdf", "tpot-cdf", "breakdown", "utilisation"] {
+      try check(scratch.file("out/\(name)"), shows: ["nixl", "lmcache", "tract"])
+    }
+  }
+
+  @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/gnuplot")))
+  func sweepsAreDrawn() throws {
+    let scratch = try Scratch()
+    let sweep = try Command.run(
+      "tract-sim",
+      [
+        "sweep", Command.package.appendingPathComponent("Workloads/examples/quickstart.json").path,
+        "--vary", "traffic.arrivals.rate_rps=0.5:1.5:0.5", "--seeds", "1..2", "--output",
+        scratch.file("sweep"),
+      ] + small)
+    #expect(sweep.status == 0, "\(sweep.error)")
+    let result = try Command.sim("plot", scratch.file("sweep"))
+    #expect(result.status == 0, "\(result.error)")
+    try check(scratch.file("sweep/sweep"), shows: ["rate_rps", "nixl", "lmcache", "tract"])
+  }
+
+  private func check(_ path: String, shows words: [String]) throws {
+    let png = try Data(contentsOf: URL(fileURLWithPath: path + ".png"))
+    #expect(png.prefix(4) == Data([0x89, 0x50, 0x4E, 0x47]), "\(path)")
+    #expect(png.count > 10_000, "\(path): a curve for each system")
+    let svg = try String(contentsOfFile: path + ".svg", encoding: .utf8)
+    for word in words { #expect(svg.contains(word), "\(path)") }
+  }
+
+  /// Another system keeps its colour when a system with a name of its own joins.
+  @Test func programsArePrinted() throws {
+    let scratch = try Scratch()
+    let summary = """
+      rate,system,n,mean_ttft_ms,mean_ttft_ms_ci95
+      1,nixl,1,5,0
+      1,mine,1,4,0
+      2,nixl,1,6,0
+      2,mine,1,5,0
+
+      """
+    _ = try scratch.write("summary.csv", summary)
+    let result = try Command.sim("plot", "--script", scratch.folder.path)
+    #expect(result.status == 0, "\(result.error)")
+    #expect(result.output.contains("array colours[2] = [\"#0072B2\", \"#000000\"]"))
+    #expect(result.output.contains("path = 'rate'"))
+  }
+
+  @Test func oneAxisOnly() throws {
+    let scratch = try Scratch()
+    _ = try scratch.write("summary.csv", "a,b,system,n\n1,2,nixl,1\n")
+    let result = try Command.sim("plot", scratch.folder.path)
+    #expect(result.status == 65)
+    #expect(result.error.contains("one varied number, not against a, b"), "\(result.error)")
   }
 }
 

@@ -12,10 +12,11 @@ private func number(_ text: String, _ path: String...) throws -> Double {
 }
 
 @Suite struct ProbeTests {
-  /// The test vectors of the step-time formula, through the command.
+  /// Test vectors of the step-time formula, through the command; on four ranks with the measured
+  /// all-reduces, 93.778 and 10.480 us, twice in each of 80 layers.
   @Test(arguments: [
     ("h100-sxm", "llama-3.1-8b", "1", 25.1945, 9.5460),
-    ("h200-sxm", "llama-3.1-70b", "4", 74.6230, 14.8322),
+    ("h200-sxm", "llama-3.1-70b", "4", 74.3152, 15.2787),
     ("a100-80-sxm", "llama-3.1-8b", "1", 75.2755, 17.7735),
   ]) func gpu(name: String, model: String, tp: String, prefill: Double, decode: Double) throws {
     let result = try Command.sim(

@@ -17,7 +17,10 @@ private let figures: [(name: String, Quantity)] = {
   let curve = catalogue.loadedLatencyPoints.flatMap {
     [(name: "loaded_latency", $0.load), (name: "loaded_latency", $0.latency)]
   }
-  return tables + curve
+  let reduces = catalogue.allReducePoints.flatMap {
+    [(name: "all_reduce", $0.bytes), (name: "all_reduce", $0.time)]
+  }
+  return tables + curve + reduces
 }()
 
 @Test func everyFigureIsComplete() {

@@ -7,7 +7,7 @@ private func steps(
   _ gpu: String, _ model: String, _ tp: Int, pp: Int = 1, ep: Bool = false,
   weights: NumberFormat = .bf16, kv: NumberFormat = .bf16
 ) throws -> StepTimeModel {
-  let spec = try #require(Catalogue.builtIn.gpu(gpu))
+  let spec = try #require(Catalogue.builtIn.gpu(gpu)).withStraightAllReduces()
   let shape = try #require(Catalogue.builtIn.model(model))
   return try #require(
     StepTimeModel(
@@ -15,7 +15,8 @@ private func steps(
       pipelineParallel: pp, expertParallel: ep))
 }
 
-/// A replica, and its step times as another program computes them from docs/MODELS.md.
+/// A replica, and its step times as another program computes them from docs/MODELS.md with
+/// straight lines for all-reduces.
 private struct Vector: Sendable, CustomTestStringConvertible {
   var gpu, model: String
   var tp = 1
