@@ -29,7 +29,7 @@ public struct CalibrationReport {
     var lines = ["\(gpu), \(setting): \(table.rows.count) steps of \(table.file)", ""]
     let header = ["parameter", "fitted", "deviation", "catalogue", "unit", ""]
     lines.append(
-      contentsOf: aligned(
+      contentsOf: TextColumns.aligned(
         [header]
           + calibration.parameters.map { parameter in
             [
@@ -42,7 +42,7 @@ public struct CalibrationReport {
     lines.append("")
     let columns = ["line", "kind", "tokens", "cached", "sequences", "context"]
     lines.append(
-      contentsOf: aligned(
+      contentsOf: TextColumns.aligned(
         [columns + ["measured ms", "formula ms", "error"]]
           + calibration.residuals.map { residual in
             let row = residual.row
@@ -75,20 +75,4 @@ public struct CalibrationReport {
   }
 
   private func percent(_ share: Double) -> String { Decimals.text(share * 100, 2) + " %" }
-
-  /// Columns of equal width; numbers to the right, words to the left.
-  private func aligned(_ rows: [[String]]) -> [String] {
-    let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
-    let isNumber = rows[0].indices.map { column in
-      rows.dropFirst().contains { $0[column].first.map { "+-0123456789".contains($0) } ?? false }
-    }
-    return rows.map { row in
-      let cells = row.indices.map { column in
-        let gap = String(repeating: " ", count: widths[column] - row[column].count)
-        return isNumber[column] ? gap + row[column] : row[column] + gap
-      }
-      let line = cells.joined(separator: "  ")
-      return String(line.reversed().drop { $0 == " " }.reversed())
-    }
-  }
 }

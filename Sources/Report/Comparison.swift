@@ -1,7 +1,6 @@
 // Running every system of a workload and checking what must be conserved.
 
 import EventKernel
-import Foundation
 import Serving
 import Workload
 
@@ -40,31 +39,10 @@ public struct Comparison {
   private static func run(
     _ workload: Workload, _ stream: RequestStream, jobs: Int
   ) -> [RunResult] {
-    let results = Results(count: workload.systems.count)
-    let workers = max(1, min(jobs, workload.systems.count))
-    DispatchQueue.concurrentPerform(iterations: workers) { worker in
-      for index in stride(from: worker, to: workload.systems.count, by: workers) {
-        results.set(
-          index,
-          ServingRun.run(system: workload.systems[index], workload: workload, stream: stream))
-      }
+    let run = { @Sendable index in
+      ServingRun.run(system: workload.systems[index], workload: workload, stream: stream)
     }
-    return results.all
-  }
-
-  /// Results in the order of the systems, whoever finishes first.
-  private final class Results: @unchecked Sendable {
-    // Guarded by `lock`.
-    private var results: [RunResult?]
-    private let lock = NSLock()
-
-    init(count: Int) { results = Array(repeating: nil, count: count) }
-
-    func set(_ index: Int, _ result: RunResult) {
-      lock.withLock { results[index] = result }
-    }
-
-    var all: [RunResult] { lock.withLock { results.compactMap { $0 } } }
+    return Parallel.map(workload.systems.count, width: jobs, run)
   }
 
   /// Broken conservation laws of all systems; empty in a correct simulator.

@@ -102,57 +102,6 @@ public enum ComparisonTable {
     return lines.joined(separator: "\n") + "\n"
   }
 
-  /// The block `vllm bench serve` prints, once for each system.
-  public static func vllm(_ comparison: Comparison) -> String {
-    comparison.metrics.map { system in
-      func line(_ label: String, _ key: String, _ decimals: Int = 2) -> String {
-        pad(label, 40) + " " + pad(Decimals.text(system[key] ?? .nan, decimals), 10)
-      }
-      func section(_ title: String, _ name: String, _ short: String) -> [String] {
-        [
-          centred(title, "-"), line("Mean \(short) (ms):", "mean_\(name)_ms"),
-          line("Median \(short) (ms):", "median_\(name)_ms"),
-          line("P99 \(short) (ms):", "p99_\(name)_ms"),
-        ]
-      }
-      var lines = [
-        "system: \(system.system)", centred(" Serving Benchmark Result ", "="),
-        line("Successful requests:", "completed", 0), line("Failed requests:", "failed", 0),
-        line("Benchmark duration (s):", "duration"),
-        line("Total input tokens:", "total_input_tokens", 0),
-        line("Total generated tokens:", "total_output_tokens", 0),
-        line("Request throughput (req/s):", "request_throughput"),
-      ]
-      if system["request_goodput"] != nil {
-        lines.append(line("Request goodput (req/s):", "request_goodput"))
-      }
-      lines += [
-        line("Output token throughput (tok/s):", "output_throughput"),
-        line("Peak concurrent requests:", "max_concurrent_requests", 0),
-        line("Total token throughput (tok/s):", "total_token_throughput"),
-      ]
-      lines += section("Time to First Token", "ttft", "TTFT")
-      lines += section("Time per Output Token (excl. 1st token)", "tpot", "TPOT")
-      lines += section("Inter-token Latency", "itl", "ITL")
-      lines += section("End-to-end Latency", "e2el", "E2EL")
-      lines += [
-        centred("KV transfer and cache", "-"),
-        line("Prefix cache hit ratio (tokens):", "prefix_cache_reused_ratio", 4),
-        line("Mean prefill KV read (ms):", "mean_prefill_kv_read_ms"),
-        line("Mean decode KV read (ms):", "mean_decode_kv_read_ms"),
-        line("P99 decode KV read (ms):", "p99_decode_kv_read_ms"),
-        String(repeating: "=", count: 50),
-      ]
-      return lines.map(trimmed).joined(separator: "\n") + "\n"
-    }.joined(separator: "\n")
-  }
-
-  private static func centred(_ title: String, _ fill: String) -> String {
-    let left = (50 - title.count) / 2
-    return String(repeating: fill, count: left) + title
-      + String(repeating: fill, count: 50 - left - title.count)
-  }
-
   static func pad(_ text: String, _ width: Int) -> String {
     text + String(repeating: " ", count: max(0, width - text.count))
   }
@@ -161,7 +110,7 @@ public enum ComparisonTable {
     String(repeating: " ", count: max(0, width - text.count)) + text
   }
 
-  private static func trimmed(_ line: String) -> String {
+  static func trimmed(_ line: String) -> String {
     String(line.reversed().drop { $0 == " " }.reversed())
   }
 }

@@ -12,7 +12,7 @@ import Workload
 /// between all tokens of all requests. Percentiles interpolate linearly as numpy's default;
 /// deviations are of the population. Warm-up requests count in no figure but `itl`, `bytes`,
 /// `utilisation` and `store`, which are the whole run's.
-public struct Metrics {
+public struct Metrics: Sendable {
   /// Figures by key, in the order in which reports print them.
   public private(set) var values: [(key: String, value: Double)] = []
   public let system: String

@@ -31,6 +31,7 @@ public enum ResolvedWorkload {
       members.append(("kv_router", JSONNode(kvRouter(workload.kvRouter))))
     }
     if let slo = workload.slo { members.append(("slo", JSONNode(level(slo)))) }
+    if let prices = workload.prices { members.append(("prices", JSONNode(list(prices)))) }
     members.append(("faults", JSONNode(.list(workload.faults.map(fault)))))
     return .object(members)
   }
@@ -231,6 +232,16 @@ public enum ResolvedWorkload {
       let place = worker.map { [("worker", JSONNode(.integer($0)))] } ?? []
       return .object(members + place + [at, span(seconds)])
     }
+  }
+
+  private static func list(_ prices: Prices) -> JSONValue {
+    .object([
+      "host": .number(prices.host), "prefill_gpu": .number(prices.prefillGPU),
+      "decode_gpu": .number(prices.decodeGPU), "nic": .number(prices.nic),
+      "dram_gib": .number(prices.dramGiB), "cxl_device": .number(prices.cxlDevice),
+      "cxl_adapter": .number(prices.cxlAdapter), "cxl_gib": .number(prices.cxlGiB),
+      "cxl_switch": .number(prices.cxlSwitch),
+    ])
   }
 
   private static func level(_ level: ServiceLevel) -> JSONValue {

@@ -24,6 +24,8 @@ public struct Workload: Sendable {
   public var slo: ServiceLevel?
   /// What goes wrong; empty for most.
   public var faults: [Fault]
+  /// What its rack costs; nil if the file does not say.
+  public var prices: Prices?
 
   /// Bytes of KV per token over all layers and ranks.
   public var kvBytesPerToken: Int { model.kvBytesPerToken(elementBytes: kvFormat.bytes) }
@@ -208,4 +210,7 @@ public struct ServiceLevel: Hashable, Sendable {
   public var ttftSeconds: Double?
   public var tpotSeconds: Double?
   public var e2eSeconds: Double?
+
+  /// Whether nothing is bounded.
+  public var isEmpty: Bool { ttftSeconds == nil && tpotSeconds == nil && e2eSeconds == nil }
 }

@@ -39,13 +39,15 @@ struct WorkloadDecoder {
     let stop = stop(reader.object("stop"), traffic: traffic)
     let slo = reader.node("slo") == nil ? nil : serviceLevel(reader.object("slo"))
     let faults = faults(reader, rack: rack)
+    let prices = reader.node("prices") == nil ? nil : prices(reader.object("prices"))
     reader.finish()
     guard let model, let rack, let traffic else { return nil }
     let workload = Workload(
       file: log.file, name: name, seed: UInt64(seed), model: model, weightFormat: weights,
       kvFormat: kv,
       rack: rack, engine: engine, systems: systems, baseline: baseline, router: router,
-      kvRouter: kvRouter, traffic: traffic, stop: stop, slo: slo, faults: faults)
+      kvRouter: kvRouter, traffic: traffic, stop: stop, slo: slo, faults: faults,
+      prices: prices)
     checkMemory(workload, reader)
     return workload
   }
@@ -243,6 +245,15 @@ struct WorkloadDecoder {
       reader.report("warmup_requests", "\(warmup) leaves none of \(requests) requests to measure")
     }
     return StopRule(requests: requests, warmupRequests: warmup)
+  }
+
+  private func prices(_ reader: ObjectReader) -> Prices {
+    defer { reader.finish() }
+    func price(_ key: String) -> Double { reader.number(key, default: 0, in: 0...1e12) }
+    return Prices(
+      host: price("host"), prefillGPU: price("prefill_gpu"), decodeGPU: price("decode_gpu"),
+      nic: price("nic"), dramGiB: price("dram_gib"), cxlDevice: price("cxl_device"),
+      cxlAdapter: price("cxl_adapter"), cxlGiB: price("cxl_gib"), cxlSwitch: price("cxl_switch"))
   }
 
   private func serviceLevel(_ reader: ObjectReader) -> ServiceLevel {

@@ -8,10 +8,19 @@ import Report
 struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "run", abstract: "Run workloads and compare their systems.",
-    discussion: "Without a file it runs the embedded quickstart.")
+    discussion: """
+      Without a file it runs the embedded quickstart.
+
+      Examples:
+        tract-sim run w.json --set traffic.arrivals.rate_rps=2 --seed 7 --output out --plot
+        tract-sim run w.json --format vllm | grep 'P99 TTFT'
+        tract-sim run w.json --systems tract --format aiperf-json > profile_export_aiperf.json
+      """)
 
   enum Format: String, CaseIterable, ExpressibleByArgument {
-    case table, vllm, json, csv
+    case table, vllm, aiperf
+    case aiperfJSON = "aiperf-json"
+    case json, csv
   }
 
   @Argument(help: "Workload files.") var files: [String] = []
@@ -46,7 +55,9 @@ struct RunCommand: ParsableCommand {
       }
       switch format {
       case .table: print(ComparisonTable.text(comparison), terminator: "")
-      case .vllm: print(ComparisonTable.vllm(comparison), terminator: "")
+      case .vllm: print(VLLMFormat.text(comparison), terminator: "")
+      case .aiperf: print(AIPerfFormat.table(comparison), terminator: "")
+      case .aiperfJSON: print(AIPerfFormat.json(comparison), terminator: "")
       case .json: print(ReportFiles.json(comparison).text(indented: true))
       case .csv: print(ReportFiles.csv(comparison), terminator: "")
       }

@@ -30,7 +30,7 @@ struct SweepCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "A path of the file and its values; may be repeated.",
-      discussion: "path=v1,v2,…, path=from:to:step or path=from:to:xfactor.",
+      discussion: "path=v1,v2,…, path=from..to, path=from:to:step or path=from:to:xfactor.",
       valueName: "path=values"))
   var vary: [String] = []
   @Option(help: "Seeds: 1..5 or 1,3,7.") var seeds: String?

@@ -13,7 +13,8 @@ struct TractSim: ParsableCommand {
     abstract: "Simulates disaggregated LLM serving on a rack and compares ways to move its KV.",
     version: Comparison.version,
     subcommands: [
-      RunCommand.self, SweepCommand.self, ValidateCommand.self, CatalogCommand.self,
+      RunCommand.self, SweepCommand.self, CapacityCommand.self, ValidateCommand.self,
+      CatalogCommand.self,
       ProbeCommand.self, CalibrateCommand.self, PlotCommand.self, CheckCommand.self,
     ])
 }
@@ -22,6 +23,8 @@ struct TractSim: ParsableCommand {
 enum Exit {
   /// A checked figure has moved.
   static let moved = ExitCode(1)
+  /// No choice meets what was asked.
+  static let unmet = ExitCode(1)
   static let badInput = ExitCode(65)
   static let internalError = ExitCode(70)
   static let cannotWrite = ExitCode(73)

@@ -12,7 +12,8 @@ private let small = [
 
 @Suite struct HelpTests {
   @Test(arguments: [
-    "", "run", "sweep", "validate", "catalog", "probe", "probe gpu", "probe fabric", "probe trace",
+    "", "run", "sweep", "capacity", "validate", "catalog", "probe", "probe gpu", "probe fabric",
+    "probe trace",
     "probe store", "probe cxl",
     "calibrate", "plot",
     "check",
@@ -128,7 +129,9 @@ private let small = [
     }
   }
 
-  @Test(arguments: ["table", "vllm", "csv", "json"]) func formats(_ format: String) throws {
+  @Test(arguments: ["table", "vllm", "aiperf", "aiperf-json", "csv", "json"]) func formats(
+    _ format: String
+  ) throws {
     let result = try Command.run("tract-sim", ["run", "--format", format] + small)
     #expect(result.status == 0, "\(result.error)")
     try expectGolden(result.output, "run-\(format).txt")
@@ -163,18 +166,22 @@ private let small = [
     #expect(try check("--accept").status == 0)
     let same = try check()
     #expect(same.status == 0)
-    #expect(same.output.contains("36 figures within tolerance"))
+    #expect(same.output.contains("39 figures within tolerance"))
     // The transfer engine 5 % slower: only systems that use it move, and their TTFT is named.
     let slower = try check("--set", "rack.rdma_engine.bandwidth_gbps=10.45")
     let moved = slower.output.split(separator: "\n").filter { $0.hasPrefix("  ") }
     #expect(slower.status == 1, "\(slower.output)")
-    #expect(moved.contains { $0.contains("nixl") && $0.contains("mean_ttft_ms") })
+    #expect(
+      moved.contains {
+        $0.contains("nixl") && $0.contains("mean_ttft_ms") && $0.hasSuffix("worse")
+      })
+    #expect(moved.contains { $0.contains("nixl, parts") && $0.contains("decode kv_read +") })
     #expect(!moved.contains { $0.contains("tract") })
     // A tolerance that allows it.
     let metrics = [
       "mean_ttft_ms", "median_ttft_ms", "p99_ttft_ms", "mean_tpot_ms", "p99_tpot_ms",
-      "mean_itl_ms", "mean_e2el_ms", "request_throughput", "output_throughput",
-      "prefix_cache_reused_ratio",
+      "mean_itl_ms", "mean_e2el_ms", "request_throughput", "request_goodput",
+      "output_throughput", "prefix_cache_reused_ratio",
     ]
     let tolerant = try Command.run(
       "tract-sim",
@@ -182,6 +189,86 @@ private let small = [
         + ["--set", "stop.warmup_requests=0", "--set", "rack.rdma_engine.bandwidth_gbps=10.45"]
         + metrics.flatMap { ["--tolerance", "\($0)=30%"] })
     #expect(tolerant.status == 0, "\(tolerant.output)")
+  }
+
+  private let slower = ["--set", "rack.rdma_engine.bandwidth_gbps=10.45"]
+
+  /// Tolerances given when a baseline is accepted are its own; those of a later command go before.
+  @Test func tolerancesAreKept() throws {
+    #expect(try check("--accept", "--tolerance", "mean_ttft_ms=30%").status == 0)
+    func moved(_ more: String...) throws -> Bool {
+      let result = try Command.run(
+        "tract-sim",
+        ["check", file, "--baseline", scratch.file("base"), "--set", "stop.requests=60"]
+          + ["--set", "stop.warmup_requests=0"] + slower + more)
+      return result.output.contains("mean_ttft_ms")
+    }
+    #expect(try !moved())
+    #expect(try moved("--tolerance", "mean_ttft_ms=0.1%"))
+    #expect(try check("--accept").status == 0)
+    #expect(try !moved(), "accepting again keeps them")
+    // A part of the breakdown is compared where it has a tolerance.
+    let part = try check("--tolerance", "mean_decode_kv_read_ms=0", "--set", "stop.requests=60")
+    #expect(part.output.contains("42 figures"))
+  }
+
+  /// A faster link fails as a move, and passes where only what is worse counts.
+  @Test func improvementsMayPass() throws {
+    _ = try check("--accept", "--set", "rack.rdma_engine.bandwidth_gbps=6")
+    let moved = try check("--tolerance", "p99_ttft_ms=50%")
+    #expect(moved.status == 1 && moved.output.contains("improved"), "\(moved.output)")
+    #expect(moved.output.contains("0 worse"))
+    let passed = try check("--tolerance", "p99_ttft_ms=50%", "--fail-on", "worse")
+    #expect(passed.status == 0 && passed.output == moved.output)
+  }
+
+  @Test func programsReadTheFindings() throws {
+    _ = try check("--accept")
+    let junit = scratch.file("check.xml")
+    let result = try Command.run(
+      "tract-sim",
+      ["check", file, "--baseline", scratch.file("base"), "--set", "stop.requests=60"]
+        + ["--set", "stop.warmup_requests=0", "--junit", junit] + slower,
+      environment: ["GITHUB_ACTIONS": "true"])
+    #expect(result.status == 1)
+    let annotations = result.output.split(separator: "\n").filter { $0.hasPrefix("::") }
+    #expect(annotations.count == 2, "one a system that moved: \(result.output)")
+    #expect(annotations.allSatisfy { $0.hasPrefix("::error file=") && $0.contains("%0Aparts") })
+    let text = try String(contentsOfFile: junit, encoding: .utf8)
+    let failures = text.components(separatedBy: "<failure ").count - 1
+    #expect(
+      text.contains("tests=\"39\" failures=\"\(failures)\" errors=\"0\"") && failures > 3,
+      "\(text.prefix(200))")
+    #expect(text.components(separatedBy: "<testcase ").count == 40)
+    let parser = XMLCounter(text)
+    #expect(parser.elements["testcase"] == 39 && parser.elements["failure"] == failures)
+  }
+
+  /// Two files whose workloads share a name would share a baseline.
+  @Test func namesAreDistinct() throws {
+    let copy = scratch.file("copy.json")
+    try FileManager.default.copyItem(atPath: file, toPath: copy)
+    let result = try Command.sim("check", file, copy, "--baseline", scratch.file("base"))
+    #expect(result.status == 65 && result.error.contains("both named \"quickstart\""))
+  }
+
+  @Test(arguments: [
+    (#"{"schema": "other"}"#, "is no file of schema"),
+    (
+      #"{"schema": "tract-sim-baseline/1", "name": "x", "systems": {}, "tolerances": {"x": "1%"}}"#,
+      "there is no metric \"x\""
+    ),
+    (
+      #"{"schema": "tract-sim-baseline/1", "name": "x", "systems": {}, "tolerances": {"failed": "x"}}"#,
+      "tolerances.failed"
+    ),
+  ]) func badBaselines(text: String, message: String) throws {
+    _ = try scratch.write("base/quickstart.json", text)
+    for more in [[], ["--accept"]] {
+      let result = try Command.run(
+        "tract-sim", ["check", file, "--baseline", scratch.file("base")] + more)
+      #expect(result.status == 65 && result.error.contains(message), "\(result.error)")
+    }
   }
 
   @Test func aSystemThatIsGoneIsNoticed() throws {
@@ -196,6 +283,25 @@ private let small = [
     let result = try check()
     #expect(result.status == 65)
     #expect(result.error.contains("quickstart.json"))
+  }
+}
+
+/// Counts the elements of an XML text whose tags are balanced.
+private struct XMLCounter {
+  var elements: [String: Int] = [:]
+
+  init(_ text: String) {
+    var open: [String] = []
+    for match in text.matches(of: #/<(/?)(\w+)([^<>"]*("[^"<]*"[^<>"]*)*?)(/?)>/#) {
+      let name = String(match.2)
+      if match.1 == "/" {
+        guard open.popLast() == name else { return }
+      } else {
+        elements[name, default: 0] += 1
+        if match.5 != "/" { open.append(name) }
+      }
+    }
+    if !open.isEmpty { elements = [:] }
   }
 }
 

@@ -38,6 +38,8 @@ private func decode(_ text: String, _ overrides: [String] = []) throws(WorkloadE
   ("traffic.arrivals.rate_rps=null", "expected a number"),
   ("traffic.arrivals.process=recorded", "only a trace"), ("stop.requests=1.5", "whole number"),
   ("stop.warmup_requests=10", "leaves none"), ("slo.ttft_ms=0", "above 0"),
+  ("prices=5", "expected an object"), ("prices.host=-1", "out of range"),
+  ("prices.gpu=1", "unknown key"),
   ("faults=[1]", "$.faults[0]: expected an object"),
   ("faults=[{\"kind\":\"flood\"}]", "allowed are \"node_crash\""),
   ("faults=[{\"kind\":\"node_crash\",\"at_s\":1,\"worker\":2}]", "there is no worker 2"),
@@ -77,7 +79,7 @@ private func decode(_ text: String, _ overrides: [String] = []) throws(WorkloadE
 }
 
 @Test func theGoodOneIsGoodAndRoundTrips() throws {
-  let workload = try decode(good)
+  let workload = try decode(good, ["prices={\"host\": 2.5, \"cxl_gib\": 3}"])
   let text = ResolvedWorkload.json(workload).text(indented: true)
   let again = try decode(text)
   #expect(ResolvedWorkload.json(again).text(indented: true) == text)

@@ -17,20 +17,25 @@ public struct SweepAxis: Hashable, Sendable {
   /// The most values of one axis, and points of a grid.
   public static let limit = 1_000_000
 
-  /// Parses `path=1,2,4`, `path=0.5:4:0.5` (from, to, step) or `path=1:64:x2` (from, to, factor).
+  /// Parses `path=1,2,4`, `path=1..8` (whole numbers), `path=0.5:4:0.5` (from, to, step) or
+  /// `path=1:64:x2` (from, to, factor).
   public init(_ text: String) throws(SweepError) {
     guard let override = WorkloadFile.Override(text), !override.value.isEmpty else {
       throw SweepError(
         description:
-          "'--vary \(text)' is not path=v1,v2,…, path=from:to:step or path=from:to:xfactor"
+          "'--vary \(text)' is not path=v1,v2,…, path=from..to, path=from:to:step or "
+          + "path=from:to:xfactor"
       )
     }
     path = override.path
     let parts = override.value.split(separator: ":", omittingEmptySubsequences: false)
     let isRange = parts.count == 3 && parts[0].first.map { "+-.0123456789".contains($0) } == true
     values =
-      isRange
-      ? try Self.range(parts.map(String.init), text) : Self.list(override.value)
+      if let whole = Self.wholeNumbers(override.value) {
+        whole
+      } else {
+        isRange ? try Self.range(parts.map(String.init), text) : Self.list(override.value)
+      }
     guard Set(values).count == values.count else {
       throw SweepError(description: "'--vary \(text)' names a value twice")
     }
@@ -39,19 +44,21 @@ public struct SweepAxis: Hashable, Sendable {
   /// The seeds of `1..5` or `1,3,7`, as an axis of their own.
   public init(seeds text: String) throws(SweepError) {
     path = "seed"
-    let bounds = text.components(separatedBy: "..")
-    if bounds.count == 2, let first = Int(bounds[0]), let last = Int(bounds[1]), first >= 0,
-      first <= last, last - first < Self.limit
-    {
-      values = (first...last).map(String.init)
-      return
-    }
-    values = Self.list(text)
+    values = Self.wholeNumbers(text) ?? Self.list(text)
     guard !values.isEmpty, values.allSatisfy({ UInt64($0) != nil }),
       Set(values).count == values.count
     else {
       throw SweepError(description: "'--seeds \(text)' is not 1..5 or 1,3,7")
     }
+  }
+
+  /// The numbers of `from..to`; nil for any other text.
+  private static func wholeNumbers(_ text: String) -> [String]? {
+    let bounds = text.components(separatedBy: "..")
+    guard bounds.count == 2, let first = Int(bounds[0]), let last = Int(bounds[1]), first >= 0,
+      first <= last, last - first < limit
+    else { return nil }
+    return (first...last).map(String.init)
   }
 
   /// Values between commas; commas within brackets, braces and quotes belong to a value.

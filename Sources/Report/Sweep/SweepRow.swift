@@ -78,7 +78,8 @@ public struct SweepRow: Sendable {
     return "\"" + text.replacing("\"", with: "\"\"") + "\""
   }
 
-  private static func value(_ text: String) -> JSONNode {
+  /// A value of an axis as it stands in JSON.
+  static func value(_ text: String) -> JSONNode {
     (try? JSONParser.parse(Array(text.utf8))) ?? JSONNode(.string(text))
   }
 
