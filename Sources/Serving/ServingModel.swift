@@ -8,6 +8,7 @@ struct ServingModel<C: Connector> {
   var core: ServingCore
   var connector: C
   var sampler: Sampler
+  private var rates = ObservedRates()
 
   init(core: consuming ServingCore, sampler: Sampler) {
     connector = C(core: &core)
@@ -23,6 +24,7 @@ struct ServingModel<C: Connector> {
     while !core.isAbandoned, let (_, event) = core.queue.pop() {
       handle(event)
       settle()
+      if let observer = core.observer { rates.tell(observer, &core) }
     }
   }
 
@@ -128,6 +130,7 @@ struct ServingModel<C: Connector> {
     core.engines[engine].stepping = false
     core.engines[engine].computing = false
     core.engines[engine].computeEnded = false
+    core.observer?.step(core.observed(batch, of: engine, span: span))
     var leavers = false
     var steadyDecodes = 0
     for work in batch {
