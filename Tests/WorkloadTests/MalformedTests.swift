@@ -29,6 +29,8 @@ private func decode(_ text: String, _ overrides: [String] = []) throws(WorkloadE
   ("rack.decode.step_times=3", "expected a string"),
   ("rack.cxl.latncy_ns=4", "did you mean \"latency_ns\""),
   ("rack.nic.gpudirect=1", "true or false"), ("rack.nic.hol_coupling=1.5", "out of range"),
+  ("rack.nic.staging_kib=0", "above 0"), ("rack.nic.staging_copy_us=-1", "out of range"),
+  ("rack.rdma_engine.descriptor_ns=-1", "out of range"),
   ("engine.block_tokens=0", "1 to 8192"), ("engine.watermark=2", "out of range"),
   ("systems=[]", "at least one"), ("systems=[\"nixl\",\"nixl\"]", "stands there already"),
   ("systems=[\"ucx\"]", "unknown system"), ("systems.0.cache_gib=3", "unknown key"),
