@@ -144,6 +144,7 @@ public enum ResolvedWorkload {
       "hold_until_sent": .bool(system.holdUntilSent), "layerwise": .bool(system.layerwise),
       "hbm_prefix_cache": .bool(system.hbmPrefixCache),
       "write_batch_blocks": .integer(system.writeBatchBlocks),
+      "ready_wait": .string(system.readyWait.rawValue),
       "poll_us": number(system.pollSeconds, 1e6),
       "lease_ms": number(system.leaseSeconds, 1e3),
     ]
