@@ -59,7 +59,9 @@ extension Catalogue {
     guard let value = reader(.nic, name) else { return nil }
     return NICSpec(
       name: name, txBandwidth: value("tx_bandwidth"), rxBandwidth: value("rx_bandwidth"),
-      latencySeconds: value("latency"), gpuDirect: true)
+      latencySeconds: value("latency"), gpuDirect: true,
+      staging: StagingSpec(
+        chunkBytes: Int(software("staging_chunk")), copySeconds: software("staging_copy")))
   }
 
   public func transferEngine(_ name: String) -> TransferEngineSpec? {

@@ -25,6 +25,19 @@ public struct Fabric: Sendable {
     case cpuToCXL, cxlToCPU
   }
 
+  /// A way over the network, by the memories at its ends.
+  public enum NetworkWay: Sendable { case gpuToGPU, dramToGPU, gpuToDRAM }
+
+  /// A transfer over the network.
+  public struct NetworkLeg: Sendable {
+    /// The capacities it passes.
+    public var path: [FluidNetwork.ResourceID]
+    /// The most it flows at, bytes/s.
+    public var rate: Double
+    /// What filling and draining the staging buffers takes, seconds; 0 with GPUDirect.
+    public var stagingSeconds: Double
+  }
+
   public let hosts: [Host]
   /// All CXL devices together, their memory and their switch ports: blocks are interleaved over
   /// them.
@@ -33,6 +46,9 @@ public struct Fabric: Sendable {
   /// One-way latency of the network.
   public let rdmaLatency: SimDuration
   private let gpuDirect: Bool
+  private let staging: StagingSpec
+  /// Bytes/s of one GPU's PCIe link, by host.
+  private let gpuLinks: [Double]
   private let cxl: CXLSpec
   private let dramLatencySeconds: Double
   /// By host and way.
@@ -77,6 +93,10 @@ public struct Fabric: Sendable {
     portWrite = addPool("port_write", cxl.portBandwidth)
     rdmaLatency = .seconds(rack.nic.latencySeconds)
     gpuDirect = rack.nic.gpuDirect
+    staging = rack.nic.staging
+    gpuLinks = hosts.indices.map {
+      ($0 < rack.prefill.count ? rack.prefill : rack.decode).gpu.pcieBandwidth
+    }
     dramLatencySeconds = rack.dram.latencySeconds
     let (fromPool, toPool) = ([cxlRead, cxlDuplex, portRead], [portWrite, cxlWrite, cxlDuplex])
     paths = hosts.flatMap { host in
@@ -133,33 +153,44 @@ public struct Fabric: Sendable {
     Double(requestBytes * outstanding) / 64
   }
 
-  /// GPU to GPU over the network.
+  /// A transfer over the network whose pieces are a descriptor of `engine` each; `ranks` post apart.
   ///
-  /// Without GPUDirect the bytes are staged in both hosts' DRAM, in chunks and so pipelined: one
-  /// flow that loads PCIe once and DRAM twice on either side.
-  public func rdmaPath(from source: Int, to target: Int) -> [FluidNetwork.ResourceID] {
+  /// Without GPUDirect every GPU at an end stages its bytes in its host's DRAM: chunk by chunk, a
+  /// copy and then the NIC, as a pipeline. It flows as fast as its slowest stage and takes one chunk's
+  /// time in each of the others more. PCIe is loaded once, DRAM twice.
+  public func networkLeg(
+    _ way: NetworkWay, from source: Int, to target: Int, pieceBytes: Double,
+    engine: TransferEngineSpec, ranks: Int
+  ) -> NetworkLeg {
     let (a, b) = (hosts[source], hosts[target])
-    if gpuDirect {
-      return [a.gpuToHost, a.pcieDuplex, a.nicTx, b.nicRx, b.hostToGPU, b.pcieDuplex]
+    let staged = !gpuDirect
+    var path: [FluidNetwork.ResourceID]
+    var copiers: [Int] = []
+    if way == .dramToGPU {
+      path = [a.dramRead]
+    } else {
+      path = [a.gpuToHost, a.pcieDuplex] + (staged ? [a.dramWrite, a.dramRead] : [])
+      copiers.append(source)
     }
-    return [
-      a.gpuToHost, a.pcieDuplex, a.dramWrite, a.dramRead, a.nicTx,
-      b.nicRx, b.dramWrite, b.dramRead, b.hostToGPU, b.pcieDuplex,
-    ]
-  }
-
-  /// From another host's DRAM into a GPU over the network; staged as in `rdmaPath` without GPUDirect.
-  public func remoteDRAMToGPU(from source: Int, to target: Int) -> [FluidNetwork.ResourceID] {
-    let (a, b) = (hosts[source], hosts[target])
-    let staging = gpuDirect ? [] : [b.dramWrite, b.dramRead]
-    return [a.dramRead, a.nicTx, b.nicRx] + staging + [b.hostToGPU, b.pcieDuplex]
-  }
-
-  /// From a GPU into another host's DRAM over the network.
-  public func gpuToRemoteDRAM(from source: Int, to target: Int) -> [FluidNetwork.ResourceID] {
-    let (a, b) = (hosts[source], hosts[target])
-    let staging = gpuDirect ? [] : [a.dramWrite, a.dramRead]
-    return [a.gpuToHost, a.pcieDuplex] + staging + [a.nicTx, b.nicRx, b.dramWrite]
+    path += [a.nicTx, b.nicRx]
+    if way == .gpuToDRAM {
+      path.append(b.dramWrite)
+    } else {
+      path += (staged ? [b.dramWrite, b.dramRead] : []) + [b.hostToGPU, b.pcieDuplex]
+      copiers.append(target)
+    }
+    guard staged else {
+      let rate = engine.rate(descriptorBytes: pieceBytes) * Double(ranks)
+      return NetworkLeg(path: path, rate: rate, stagingSeconds: 0)
+    }
+    let chunk = min(pieceBytes, Double(staging.chunkBytes))
+    let stages =
+      copiers.map { staging.copySeconds + chunk / gpuLinks[$0] }
+      + [engine.descriptorTime(bytes: chunk)]
+    let slowest = stages.max() ?? 0
+    return NetworkLeg(
+      path: path, rate: chunk / slowest * Double(ranks),
+      stagingSeconds: stages.reduce(0, +) - slowest)
   }
 
   /// The load on the busiest hop between a host's CPU and shared memory: what the latency of its

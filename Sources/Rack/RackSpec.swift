@@ -70,19 +70,22 @@ public struct NICSpec: Hashable, Sendable {
   public var latencySeconds: Double
   /// Whether the NIC reads and writes GPU memory itself; if not, host DRAM is the staging area.
   public var gpuDirect: Bool
+  /// The way through DRAM; matters without GPUDirect only.
+  public var staging: StagingSpec
   /// How far a flow that is blocked beyond the sender's NIC holds up the NIC's other flows: 0 not at
   /// all, 1 as one first-in-first-out queue does.
   public var headOfLineCoupling: Double
 
   public init(
     name: String, txBandwidth: Double, rxBandwidth: Double, latencySeconds: Double, gpuDirect: Bool,
-    headOfLineCoupling: Double = 0
+    staging: StagingSpec, headOfLineCoupling: Double = 0
   ) {
     self.name = name
     self.txBandwidth = txBandwidth
     self.rxBandwidth = rxBandwidth
     self.latencySeconds = latencySeconds
     self.gpuDirect = gpuDirect
+    self.staging = staging
     self.headOfLineCoupling = headOfLineCoupling
   }
 }

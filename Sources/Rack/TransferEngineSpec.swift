@@ -7,7 +7,7 @@ import Foundation
 /// Source: HARDWARE.md section 3.2, fitted to FastDeploy and LMCache PR #4161 tables.
 public struct TransferEngineSpec: Hashable, Sendable {
   public var name: String
-  /// `o`: fixed time of a descriptor, seconds.
+  /// `o`: fixed time of a descriptor, seconds; 0 without that mechanism.
   public var descriptorSeconds: Double
   /// `B`: the engine's own bandwidth limit, bytes/s.
   public var bandwidth: Double
@@ -23,6 +23,7 @@ public struct TransferEngineSpec: Hashable, Sendable {
 
   /// Time one descriptor of `bytes` takes on an otherwise idle path, seconds.
   public func descriptorTime(bytes: Double) -> Double {
+    guard descriptorSeconds > 0 else { return bytes / bandwidth }
     let p = exponent
     let ratio = bytes / bandwidth / descriptorSeconds
     return descriptorSeconds * pow(1 + pow(ratio, p), 1 / p)

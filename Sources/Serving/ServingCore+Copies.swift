@@ -1,4 +1,4 @@
-// Copies of blocks between a host's GPUs and its DRAM or the CXL pool.
+// Transfers of blocks: copies between a host's GPUs and its DRAM or the CXL pool, and RDMA.
 
 import EventKernel
 import Rack
@@ -21,6 +21,20 @@ extension ServingCore {
       weight: Fabric.weight(requestBytes: 64, outstanding: gpus),
       cap: min(copyRate(bytes, isOneKernel: isOneKernel), fabric.deviceLimit(way, bytes: bytes)),
       delay: launch + .seconds(latency))
+  }
+
+  /// Launches a transfer over the network: after `launch`, latency and the filling of staging
+  /// buffers its bytes flow.
+  mutating func startRDMA(
+    _ kind: TransferKind, request: Int, bytes: Int, _ way: Fabric.NetworkWay, from source: Int,
+    to target: Int, launch: SimDuration
+  ) {
+    let leg = fabric.networkLeg(
+      way, from: source, to: target, pieceBytes: pieceBytes,
+      engine: system.transferEngine ?? workload.rack.rdmaEngine, ranks: postingRanks)
+    startTransfer(
+      kind, request: request, bytes: bytes, path: leg.path, cap: leg.rate,
+      delay: launch + fabric.rdmaLatency + .seconds(leg.stagingSeconds))
   }
 
   /// Bytes/s at which launches let a copy flow.

@@ -1,6 +1,5 @@
-// What connectors ask about a request's prompt, and the rate of RDMA.
+// What connectors ask about a request's prompt, and the pieces in which its KV moves.
 
-import Rack
 import TractStore
 
 extension ServingCore {
@@ -57,11 +56,5 @@ extension ServingCore {
     let model = workload.model
     let pieces = model.kvTensorsPerLayer * model.layers * postingRanks
     return Double(kvBytesPerToken * system.transferTokens / pieces)
-  }
-
-  /// Bytes/s at which the RDMA engine passes this system's pieces, a descriptor each; ranks post apart.
-  var rdmaRate: Double {
-    let engine = system.transferEngine ?? workload.rack.rdmaEngine
-    return engine.rate(descriptorBytes: pieceBytes) * Double(postingRanks)
   }
 }

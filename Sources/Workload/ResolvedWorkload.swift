@@ -59,6 +59,8 @@ public enum ResolvedWorkload {
         "tx_gbps": number(rack.nic.txBandwidth, gb), "rx_gbps": number(rack.nic.rxBandwidth, gb),
         "latency_us": number(rack.nic.latencySeconds, 1e6),
         "gpudirect": .bool(rack.nic.gpuDirect),
+        "staging_kib": number(Double(rack.nic.staging.chunkBytes), 1.0 / 1024),
+        "staging_copy_us": number(rack.nic.staging.copySeconds, 1e6),
         "hol_coupling": .number(rack.nic.headOfLineCoupling),
       ]),
       "pcie": pcie(rack),
@@ -142,6 +144,7 @@ public enum ResolvedWorkload {
       "hold_until_sent": .bool(system.holdUntilSent), "layerwise": .bool(system.layerwise),
       "hbm_prefix_cache": .bool(system.hbmPrefixCache),
       "write_batch_blocks": .integer(system.writeBatchBlocks),
+      "ready_wait": .string(system.readyWait.rawValue),
       "poll_us": number(system.pollSeconds, 1e6),
       "lease_ms": number(system.leaseSeconds, 1e3),
     ]

@@ -104,13 +104,15 @@ public struct SystemSpec: Hashable, Sendable {
   public var synchronousSave: Bool
   /// Whether GPU blocks stay allocated on the prefill side until the last byte has left.
   public var holdUntilSent: Bool
-  /// Whether KV leaves layer by layer while the step still computes.
+  /// Whether a step computes its first layers while synchronous loads bring the later ones.
   public var layerwise: Bool
   /// Whether the engine keeps full prompt blocks in GPU memory that nobody needs otherwise
   /// (aggregated; vLLM's automatic prefix caching).
   public var hbmPrefixCache: Bool
   /// Blocks published together after one KV write (tract).
   public var writeBatchBlocks: Int
+  /// What decode waits for before it reads (tract).
+  public var readyWait: ReadyWait
   /// Interval between polls of a lock grant or of an entry awaited, seconds (tract).
   public var pollSeconds: Double
   /// Silence after which the store's lock manager takes a node, or a standby the manager, for
@@ -130,6 +132,14 @@ public struct SystemSpec: Hashable, Sendable {
   public var evictionRatio: Double
   /// Share of the pool in use above which eviction begins, 0…1 (mooncake).
   public var highWatermark: Double
+}
+
+/// What decode waits for before it reads a prompt's blocks from shared memory.
+public enum ReadyWait: String, CaseIterable, Sendable {
+  /// Each block is read once it is READY, so that writes and reads of a prompt overlap.
+  case block
+  /// One read when all are. A pool must hold all prompts that are being written.
+  case wholePrompt = "whole_prompt"
 }
 
 /// Which host's DRAM takes a new block of a pool.

@@ -126,6 +126,11 @@ extension WorkloadDecoder {
     nic.latencySeconds =
       reader.number("latency_us", default: nic.latencySeconds * 1e6, in: 0...1e6) / 1e6
     nic.gpuDirect = reader.bool("gpudirect", default: nic.gpuDirect)
+    if let size = reader.optionalNumber("staging_kib", in: 0...1e9, open: true) {
+      nic.staging.chunkBytes = max(1, Int(size * 1024))
+    }
+    nic.staging.copySeconds =
+      reader.number("staging_copy_us", default: nic.staging.copySeconds * 1e6, in: 0...1e9) / 1e6
     nic.headOfLineCoupling = reader.number(
       "hol_coupling", default: nic.headOfLineCoupling, in: 0...1)
   }
@@ -173,7 +178,7 @@ extension WorkloadDecoder {
   private func engine(_ reader: ObjectReader, _ engine: inout TransferEngineSpec) {
     defer { reader.finish() }
     preset(reader, .transferEngine, &engine, catalogue.transferEngine)
-    if let ns = reader.optionalNumber("descriptor_ns", in: 0...1e9, open: true) {
+    if let ns = reader.optionalNumber("descriptor_ns", in: 0...1e9) {
       engine.descriptorSeconds = ns * 1e-9
     }
     bandwidth(reader, "bandwidth_gbps", &engine.bandwidth)

@@ -33,7 +33,7 @@ extension SystemKind {
       [
         "block_tokens", "cache_gib", "copy_method", "copy_launch_us", "copy_call_us",
         "synchronous_load", "synchronous_save", "hold_until_sent", "layerwise",
-        "write_batch_blocks", "poll_us", "lease_ms",
+        "write_batch_blocks", "ready_wait", "poll_us", "lease_ms",
       ]
     }
   }
@@ -110,7 +110,7 @@ extension WorkloadDecoder {
         callSeconds: catalogue.software("gpu_copy_call")),
       synchronousLoad: base == .lmcache, synchronousSave: false, holdUntilSent: true,
       layerwise: false, hbmPrefixCache: false,
-      writeBatchBlocks: Int(catalogue.software("write_batch")),
+      writeBatchBlocks: Int(catalogue.software("write_batch")), readyWait: .block,
       pollSeconds: catalogue.software("store_poll"),
       leaseSeconds: catalogue.software("store_lease"),
       rpcSeconds: catalogue.software("\(calls)_rpc"),
@@ -175,6 +175,7 @@ extension WorkloadDecoder {
     case "write_batch_blocks":
       system.writeBatchBlocks =
         reader.integer(key, default: system.writeBatchBlocks, in: 1...1_000_000)
+    case "ready_wait": system.readyWait = reader.choice(key, default: system.readyWait)
     case "synchronous_load":
       system.synchronousLoad = reader.bool(key, default: system.synchronousLoad)
     case "synchronous_save":

@@ -28,7 +28,10 @@ import Workload
        "systems": ["nixl", "ideal", {"base": "aggregated", "hbm_prefix_cache": \(flag())},
          {"base": "lmcache", "cache_gib": \(pick("0.1", "1", "8")),
           "block_tokens": \(pick("16", "64", "256")), \(mechanisms())},
-         {"base": "tract", "cache_gib": \(pick("1", "2", "8")),
+         {"base": "tract", \(pick(
+            #""cache_gib": 1"#, #""cache_gib": 2"#, #""cache_gib": 8"#,
+            // Waiting for whole prompts needs a pool for those of all workers.
+            #""cache_gib": 8, "ready_wait": "whole_prompt""#)),
           "block_tokens": \(pick("16", "64", "100")), \(mechanisms()),
           "write_batch_blocks": \(pick("1", "16", "100")), "poll_us": \(pick("0.2", "1", "50"))},
          {"base": "mooncake", "cache_gib": \(pick("0.1", "1", "8")),

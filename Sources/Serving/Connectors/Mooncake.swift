@@ -58,9 +58,14 @@ struct MooncakeConnector: Connector {
     let host = core.engines[core.records[request].prefillWorker].host
     for (source, blocks) in counts(states[request].sources) {
       states[request].loadsLeft += 1
-      transfer(
-        .prefillLoad, request, blocks: blocks, .dramToGPU, host: host,
-        remote: source == host ? nil : core.fabric.remoteDRAMToGPU(from: source, to: host), &core)
+      let bytes = blocks * core.system.blockTokens * core.kvBytesPerToken
+      if source == host {
+        core.startCopy(.prefillLoad, request: request, bytes: bytes, .dramToGPU, host: host)
+      } else {
+        core.startRDMA(
+          .prefillLoad, request: request, bytes: bytes, .dramToGPU, from: source, to: host,
+          launch: .seconds(core.system.launchSeconds))
+      }
     }
   }
 
@@ -84,24 +89,14 @@ struct MooncakeConnector: Connector {
     guard !states[request].targets.isEmpty else { return saved(request, &core) }
     for (target, blocks) in counts(states[request].targets) {
       states[request].savesLeft += 1
-      transfer(
-        .prefillSave, request, blocks: blocks, .gpuToDRAM, host: host,
-        remote: target == host ? nil : core.fabric.gpuToRemoteDRAM(from: host, to: target), &core)
-    }
-  }
-
-  /// A copy within the host, or over the network if a path there is given.
-  private func transfer(
-    _ kind: TransferKind, _ request: Int, blocks: Int, _ way: Fabric.Way, host: Int,
-    remote: [FluidNetwork.ResourceID]?, _ core: inout ServingCore
-  ) {
-    let bytes = blocks * core.system.blockTokens * core.kvBytesPerToken
-    if let remote {
-      core.startTransfer(
-        kind, request: request, bytes: bytes, path: remote, cap: core.rdmaRate,
-        delay: .seconds(core.system.launchSeconds) + core.fabric.rdmaLatency)
-    } else {
-      core.startCopy(kind, request: request, bytes: bytes, way, host: host)
+      let bytes = blocks * core.system.blockTokens * core.kvBytesPerToken
+      if target == host {
+        core.startCopy(.prefillSave, request: request, bytes: bytes, .gpuToDRAM, host: host)
+      } else {
+        core.startRDMA(
+          .prefillSave, request: request, bytes: bytes, .gpuToDRAM, from: host, to: target,
+          launch: .seconds(core.system.launchSeconds))
+      }
     }
   }
 

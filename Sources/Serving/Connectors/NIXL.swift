@@ -20,11 +20,10 @@ struct RDMAPull {
     let launched = launchers[record.decodeWorker].admit(
       service: .seconds(core.system.launchSeconds), at: core.now)
     let bytes = record.inputTokens * core.kvBytesPerToken
-    core.startTransfer(
-      .handOver, request: request, bytes: bytes,
-      path: core.fabric.rdmaPath(
-        from: core.engines[record.prefillWorker].host, to: core.engines[record.decodeWorker].host),
-      cap: core.rdmaRate, delay: launched - core.now + core.fabric.rdmaLatency)
+    core.startRDMA(
+      .handOver, request: request, bytes: bytes, .gpuToGPU,
+      from: core.engines[record.prefillWorker].host, to: core.engines[record.decodeWorker].host,
+      launch: launched - core.now)
   }
 }
 

@@ -257,11 +257,18 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
     readNext(request, &core)
   }
 
-  /// Pins, then reads, all blocks that have become READY since the last batch.
+  /// Pins, then reads, all blocks that have become READY since the last batch; the whole prompt at
+  /// once if decode waits for it.
   private mutating func readNext(_ request: Int, _ core: inout ServingCore) {
     guard states[request].wantsBlocks, states[request].reading.isEmpty,
       !states[request].readable.isEmpty
     else { return }
+    if core.system.readyWait == .wholePrompt {
+      let ready = states[request].readable.reduce(states[request].tokensRead) {
+        $0 + tokens(ofBlock: $1.block, request: request, core)
+      }
+      guard ready == core.records[request].inputTokens else { return }
+    }
     states[request].reading = states[request].readable
     states[request].readable = []
     let hashes = states[request].reading.map(\.pinned.hash)
