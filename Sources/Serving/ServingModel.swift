@@ -10,10 +10,10 @@ struct ServingModel<C: Connector> {
   var sampler: Sampler
   private var rates = ObservedRates()
 
-  init(core: consuming ServingCore, sampler: Sampler) {
+  init(core: consuming ServingCore) {
     connector = C(core: &core)
     self.core = core
-    self.sampler = sampler
+    sampler = Sampler(self.core)
   }
 
   /// Runs until nothing more can happen.
@@ -104,8 +104,10 @@ struct ServingModel<C: Connector> {
       }
       if sequence.computed + work.newTokens == sequence.tokens { batch.sampledSequences += 1 }
     }
-    let seconds =
-      core.engines[engine].model.stepSeconds(batch) + core.workload.engine.stepOverheadSeconds
+    let kernels = core.engines[engine].model.stepSeconds(batch)
+    let seconds = kernels + core.workload.engine.stepOverheadSeconds
+    core.engines[engine].energy.begin(
+      batch, core.engines[engine].model, kernelSeconds: kernels, seconds: seconds)
     let span = SimDuration.seconds(seconds)
     core.engines[engine].stepSpan = span
     core.engines[engine].busy += span

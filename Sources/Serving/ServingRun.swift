@@ -58,8 +58,7 @@ public enum ServingRun {
       decodePool: C.aggregated ? everyone : rack.prefill.count..<rack.hostCount)
     core.observer = observer
     observer?.begin(core.setting(aggregated: C.aggregated))
-    let sampler = Sampler(engines: engines.count, network: network)
-    var model = ServingModel<C>(core: core, sampler: sampler)
+    var model = ServingModel<C>(core: core)
     model.run()
     return result(&model)
   }
@@ -82,7 +81,8 @@ public enum ServingRun {
     let blockBytes = workload.engine.blockTokens * workload.kvBytesPerToken
     let blocks = blocks ?? bytes / blockBytes
     return Engine(
-      host: host, model: model, blockTokens: workload.engine.blockTokens, totalBlocks: blocks,
+      host: host, pool: pool, model: model, blockTokens: workload.engine.blockTokens,
+      totalBlocks: blocks,
       watermarkBlocks: Int(workload.engine.watermark * Double(blocks)))
   }
 
@@ -103,14 +103,15 @@ public enum ServingRun {
           name: core.network.name(of: id), bytes: bytes,
           utilisation: bytes / (core.network.capacity(of: id) * span)))
     }
+    let energy = EnergyUse(&core, at: core.now, span: core.end - .zero)
     return RunResult(
       system: core.system, requests: core.records, interTokenLatencies: core.interTokenLatencies,
       end: core.end, resources: resources,
       bytes: TransferKind.allCases.map {
         PathBytes(path: $0.label, bytes: core.bytesByKind[$0.rawValue])
       },
-      store: store, faults: core.faults.isPresent ? core.faults.use : nil,
-      seriesColumns: model.sampler.allColumns, series: model.sampler.rows,
+      energy: energy, store: store, faults: core.faults.isPresent ? core.faults.use : nil,
+      seriesColumns: model.sampler.columns, series: model.sampler.rows,
       events: core.queue.handled, violations: violations)
   }
 }

@@ -31,8 +31,9 @@ private struct Place: CustomTestStringConvertible, Sendable {
 
   static var all: [Place] {
     let plain = [
-      "", "rack", "rack.prefill", "rack.decode", "rack.nic", "rack.pcie", "rack.dram", "rack.cxl",
-      "rack.rdma_engine", "engine", "stop", "slo", "prices",
+      "", "rack", "rack.prefill", "rack.decode", "rack.prefill.power", "rack.decode.power",
+      "rack.host", "rack.nic", "rack.pcie", "rack.dram", "rack.cxl", "rack.rdma_engine", "engine",
+      "stop", "slo", "prices",
     ].map { Place(path: $0) }
     let systems = SystemKind.allCases.map {
       Place(
