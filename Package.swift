@@ -40,7 +40,8 @@ let package = Package(
       name: "Rack", dependencies: ["CGSL", "EventKernel"],
       resources: [.embedInCode("Resources/catalogue.json")], swiftSettings: strict),
     .target(
-      name: "Workload", dependencies: ["EventKernel", "JSONText", "Rack"], swiftSettings: strict),
+      name: "Workload", dependencies: ["EventKernel", "JSONText", "Rack"],
+      resources: [.embedInCode("Resources/session-models.json")], swiftSettings: strict),
     // 4: the serving system
     .target(
       name: "Serving",

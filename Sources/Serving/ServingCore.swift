@@ -24,13 +24,15 @@ struct ServingCore {
   var dirtyEngines: [Int] = []
   /// Requests that have not reached an end.
   var unfinished: Int
-  /// The next request a closed loop offers.
-  var nextClosedLoop = 0
+  /// Requests that wait for others' ends, or for a user.
+  private var offers: OfferOrder
   var interTokenLatencies: [(span: SimDuration, weight: Int)] = []
   var bytesByKind = [Int](repeating: 0, count: TransferKind.allCases.count)
   var violations: [String] = []
   /// Instant at which a step or a transfer ended last.
   private(set) var lastProgress = SimTime.zero
+  /// Requests that have arrived and not ended.
+  private var present = 0
   /// Set when the run was given up: what is under way stays where it is.
   private(set) var isAbandoned = false
   /// Instant the last request ended.
@@ -76,6 +78,7 @@ struct ServingCore {
         id: $0.offset, arrival: $0.element.arrival, inputTokens: $0.element.inputTokens,
         outputTokens: $0.element.outputTokens)
     }
+    offers = OfferOrder(stream)
     unfinished = stream.requests.count
     faults = FaultState(
       workload.faults, workers: engines.count, requests: stream.requests.count)
@@ -94,25 +97,21 @@ struct ServingCore {
 
   // MARK: Arrivals
 
-  /// Offers the first requests: all of an open loop, `concurrency` of a closed one.
+  /// Offers the first requests: all that await nothing, or those of a closed loop's users.
   mutating func offerFirst() {
-    let frontend = SimDuration.seconds(workload.engine.frontendSeconds)
-    if let concurrency = stream.concurrency {
-      for _ in 0..<min(concurrency, requestCount) { offerNextOfClosedLoop() }
-    } else {
-      for (index, request) in stream.requests.enumerated() {
-        queue.push(.arrival(request: Int32(index)), at: request.arrival + frontend)
-      }
-    }
+    for request in offers.first() { offer(Int(request), at: stream.requests[Int(request)].arrival) }
+    for request in offers.firstOfUsers() { offerAfterPause(Int(request)) }
   }
 
-  private mutating func offerNextOfClosedLoop() {
-    guard nextClosedLoop < requestCount else { return }
-    records[nextClosedLoop].arrival = now
+  /// The request arrives at `time`, and at its engine once the front end has passed it on.
+  private mutating func offer(_ request: Int, at time: SimTime) {
+    records[request].arrival = time
     queue.push(
-      .arrival(request: Int32(nextClosedLoop)),
-      at: now + .seconds(workload.engine.frontendSeconds))
-    nextClosedLoop += 1
+      .arrival(request: Int32(request)), at: time + .seconds(workload.engine.frontendSeconds))
+  }
+
+  private mutating func offerAfterPause(_ request: Int) {
+    offer(request, at: now + stream.requests[request].pause)
   }
 
   /// Routes an arriving request to its first engine, or fails it if no engine could ever hold it.
@@ -257,14 +256,14 @@ struct ServingCore {
     records[request].outcome = .completed
     records[request].finished = now
     observer?.request(records[request])
-    ended()
+    ended(request)
   }
 
   mutating func fail(_ request: Int, reason: String) {
     records[request].outcome = .failed(reason: reason)
     records[request].finished = now
     observer?.request(records[request])
-    ended()
+    ended(request)
   }
 
   /// Fails every request that has not ended if nothing has progressed for the given span; true if so.
@@ -289,10 +288,17 @@ struct ServingCore {
 
   mutating func noteProgress() { lastProgress = now }
 
-  private mutating func ended() {
+  /// A request enters; into an empty system, whose rest was no stall.
+  mutating func noteArrival() {
+    if present == 0 { noteProgress() }
+    present += 1
+  }
+
+  private mutating func ended(_ request: Int) {
     unfinished -= 1
+    present -= 1
     end = now
-    if stream.concurrency != nil { offerNextOfClosedLoop() }
+    for next in offers.ended(request) { offerAfterPause(Int(next)) }
   }
 
   // MARK: Transfers
