@@ -114,6 +114,10 @@ let package = Package(
       name: "ServingTests",
       dependencies: ["EventKernel", "Rack", "Report", "Serving", "TractStore", "Workload"],
       swiftSettings: strict),
+    // Mutates workload and trace files.
+    .testTarget(
+      name: "FuzzTests", dependencies: ["EventKernel", "JSONText", "Report", "Workload"],
+      swiftSettings: strict),
     // Runs the built commands.
     .testTarget(
       name: "CommandTests",
