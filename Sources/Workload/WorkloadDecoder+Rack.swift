@@ -181,7 +181,7 @@ extension WorkloadDecoder {
     bandwidth(reader, "read_gbps", &dram.readBandwidth)
     bandwidth(reader, "write_gbps", &dram.writeBandwidth)
     if let capacity = reader.optionalNumber("capacity_gib", in: 0...1e6, open: true) {
-      dram.capacityBytes = Int(capacity * Self.gib)
+      dram.capacityBytes = Int((capacity * Self.gib).rounded())
     }
     nanoseconds(reader, "latency_ns", &dram.latencySeconds)
     picojoulesPerBit(reader, "pj_per_bit", &dram.joulesPerByte)
@@ -192,7 +192,7 @@ extension WorkloadDecoder {
     preset(reader, .cxl, &cxl, catalogue.cxl)
     cxl.devices = reader.integer("devices", default: cxl.devices, in: 1...256)
     if let capacity = reader.optionalNumber("capacity_gib", in: 0...1e6, open: true) {
-      cxl.capacityBytes = Int(capacity * Self.gib)
+      cxl.capacityBytes = Int((capacity * Self.gib).rounded())
     }
     bandwidth(reader, "device_read_gbps", &cxl.deviceReadBandwidth)
     bandwidth(reader, "device_write_gbps", &cxl.deviceWriteBandwidth)

@@ -153,7 +153,7 @@ extension WorkloadDecoder {
       system.highWatermark = reader.number(key, default: system.highWatermark, in: 0...1)
     case "cache_gib":
       if let gib = reader.optionalNumber(key, in: 0...1e6, open: true) {
-        system.cacheBytes = Int(gib * 1_073_741_824)
+        system.cacheBytes = Int((gib * 1_073_741_824).rounded())
       }
     case "launch_ms":
       system.launchSeconds =

@@ -192,6 +192,22 @@ private let small = [
     #expect(tolerant.status == 0, "\(tolerant.output)")
   }
 
+  /// A connector that has become slow: each of its transfers is launched 20 ms late.
+  @Test func aSlowedConnectorIsNamed() throws {
+    #expect(try check("--accept").status == 0)
+    let slowed = try check(
+      "--set", "systems=[{\"base\":\"nixl\",\"launch_ms\":20},\"lmcache\",\"tract\"]")
+    #expect(slowed.status == 1)
+    let moved = slowed.output.split(separator: "\n").filter { $0.hasPrefix("  ") }
+    #expect(moved.allSatisfy { $0.contains("nixl") || $0.contains("system ") }, "\(slowed.output)")
+    #expect(
+      moved.contains {
+        $0.contains("nixl") && $0.contains("mean_ttft_ms") && $0.hasSuffix("worse")
+      })
+    let parts = try #require(moved.first { $0.contains("nixl, parts of the breakdown") })
+    #expect(parts.contains("prefill kv_write +") && parts.contains("decode kv_read +"))
+  }
+
   private let slower = ["--set", "rack.rdma_engine.bandwidth_gbps=10.45"]
 
   /// Tolerances given when a baseline is accepted are its own; those of a later command go before.

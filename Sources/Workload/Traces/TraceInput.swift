@@ -78,18 +78,39 @@ final class TraceInput {
 
   /// The next line that holds more than blanks, without its end; nil after the last.
   func next() throws(WorkloadError) -> ArraySlice<UInt8>? {
-    while let text = try nextLine() {
+    while true {
+      skipEmptyLines()
+      guard let text = try nextLine() else { return nil }
       if text.contains(where: { $0 != 0x20 && $0 != 0x0D && $0 != 0x09 }) {
         return text.last == 0x0D ? text.dropLast() : text
       }
     }
-    return nil
+  }
+
+  /// Passes over line ends; a file may hold gigabytes of them.
+  private func skipEmptyLines() {
+    buffer.withUnsafeBufferPointer { bytes in
+      while position < bytes.count, bytes[position] == 0x0A {
+        position += 1
+        line += 1
+      }
+    }
+  }
+
+  /// Position of the first line end from `start` on.
+  private func lineEnd(from start: Int) -> Int? {
+    buffer.withUnsafeBufferPointer { bytes in
+      guard start < bytes.count, let base = bytes.baseAddress,
+        let found = memchr(base + start, 0x0A, bytes.count - start)
+      else { return nil }
+      return UnsafeRawPointer(found) - UnsafeRawPointer(base)
+    }
   }
 
   private func nextLine() throws(WorkloadError) -> ArraySlice<UInt8>? {
     var searched = position
     while true {
-      if let end = buffer[searched...].firstIndex(of: 0x0A) {
+      if let end = lineEnd(from: searched) {
         defer { position = end + 1 }
         line += 1
         return buffer[position..<end]
