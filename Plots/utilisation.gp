@@ -5,12 +5,17 @@ stats file using "time_s" name "time" nooutput
 bin = time_max / 80
 middle(t) = (ceil(t / bin) - 0.5) * bin
 is(i) = strcol("system") eq word(systems, i)
-columns = "prefill_busy decode_busy prefill_waiting decode_running"
-labels = '"Prefill, busy (share of GPUs)" "Decode, busy (share of GPUs)" "Prefill, waiting (requests)" "Decode, running (sequences)"'
+columns = "prefill_busy decode_busy prefill_waiting decode_running " \
+  . "prefill_pcie_rx_gbps decode_pcie_rx_gbps prefill_pcie_tx_gbps power_w " \
+  . "prefill_gpu_power_w decode_gpu_power_w"
+labels = '"GPUs busy (share)" "GPUs busy (share)" "Waiting (requests)" "Running (sequences)" ' \
+  . '"PCIe to GPUs (GB/s)" "PCIe to GPUs (GB/s)" "PCIe from GPUs (GB/s)" ' \
+  . '"Power of the rack (W)" "Power of a GPU (W)" "Power of a GPU (W)"'
 set xlabel "Time (s)"
 set xrange [0:*]
-set multiplot layout 2,2 title title_text noenhanced
-do for [c = 1:4] {
+set multiplot layout 5,2 title title_text \
+  . " (left: prefill, right: decode, or as said; means of a worker)" noenhanced
+do for [c = 1:10] {
   set ylabel word(labels, c)
   if (c <= 2) { set yrange [0:1.05] } else { set yrange [0:*] }
   if (c == 1) { set key bottom right } else { unset key }

@@ -1,72 +1,148 @@
 #!/usr/bin/env bash
-# The paper's experiments that are modelled: Results/paper/*.csv, claims.txt and the plots.
+# The paper's Figures 5 to 11: Results/paper/*.csv, claims.txt and a plot of each.
 #
-#   Scripts/paper.sh           five seeds, fine grid (some minutes on two cores)
-#   Scripts/paper.sh --quick   one seed, coarse grid, into out/paper; fails if a claim reads otherwise
-#                              than in Results/paper/quick.txt
+#   Scripts/paper.sh           five seeds, fine grids: about six minutes on two cores
+#   Scripts/paper.sh --plots   claims and plots anew from the committed CSVs, without a simulation
+#   Scripts/paper.sh --quick   one seed, coarse grids, into out/paper: half a minute; fails if systems
+#                              come in another order than Results/paper/quick-orderings.txt says
 set -euo pipefail
+export LC_ALL=C
 cd "$(dirname "$0")/.."
 sim=.build/release/tract-sim
-if [[ "${1:-}" == --quick ]]; then
-  out=out/paper seeds=1 lengths=1500:6000:4500 static=0.5:1:0.5 rates=1:3:1 bands=0
-else
-  out=Results/paper seeds=1..5 lengths=1500:6000:1500 static=0.25:1.5:0.25 rates=0.5:4:0.5 bands=1
-fi
-swift build -c release --product tract-sim 2>&1 | tail -1
-mkdir -p "$out"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+out=Results/paper seeds="1 2 3 4 5" lengths=1500:6000:1500 static=0.25:1.75:0.25
+rates=0.25,0.5,1,1.5,2,2.5,3,3.5,4 counts="250 500 2000" paths="0.8 1 1.5 3"
+mode=${1:-full}
+case $mode in
+  full | --plots) ;;
+  --quick)
+    out=out/paper seeds=1 lengths=1500:6000:4500 static=0.5:1:0.5 rates=0.5,2,3,4 counts="" paths=""
+    ;;
+  *)
+    echo "$0: $1 is neither --plots nor --quick" >&2
+    exit 64
+    ;;
+esac
+synthetic="a b c" rate=traffic.arrivals.rate_rps
 
-# Sweeps; summaries alone are kept, as everything else follows from the seeds.
-run() { # name, workload, arguments of the sweep
-  local name=$1 file=$2
-  shift 2
-  $sim sweep "Workloads/paper/$file.json" --seeds "$seeds" --output "$work/$name" "$@" >/dev/null
-  cp "$work/$name/summary.csv" "$out/$name.csv"
+# Figures 5 to 10. Ratios of summaries are to the baseline's of the same seed: NIXL's in static
+# workloads, TraCT's in synthetic ones. Summaries alone are kept, as all else follows from the seeds.
+sweep() { # workload, arguments
+  local workload=$1
+  shift
+  rm -rf "$work/sweep"
+  [[ $workload == static ]] || set -- "$@" --set baseline=tract
+  $sim sweep "Workloads/paper/$workload.json" --seeds "${seeds// /,}" --output "$work/sweep" \
+    "$@" >/dev/null
 }
-run lengths static --vary traffic.input_tokens="$lengths" --set traffic.arrivals.rate_rps=0.25
-run static static --vary traffic.arrivals.rate_rps="$static"
-for set in a b c; do
-  run "synthetic-$set" "synthetic-$set" --vary traffic.arrivals.rate_rps="$rates"
-done
 
-# One parameter at a time: a claim about a ratio is worth what it says over these.
-sensitivity() { # label, paths (of one value each, separated by commas), low, high
-  local label=$1 low=$3 high=$4 value
-  for value in "$low" "$high"; do
-    local set=()
-    for path in ${2//,/ }; do set+=(--set "$path=$value"); done
-    for case in static:0.5:nixl:tract-nocache synthetic-b:2:lmcache:tract; do
-      IFS=: read -r file rate base system <<<"$case"
-      # systems.0 is the baseline then, systems.1 the other.
-      $sim run "Workloads/paper/$file.json" --set "systems=[\"$base\",\"$system\"]" \
-        --set "baseline=$base" --format csv --set traffic.arrivals.rate_rps="$rate" "${set[@]}" |
-        awk -F, -v start="$label,$value,$file,$base,$system" '
-          NR == 1 { for (i = 1; i <= NF; i++) column[$i] = i }
-          NR == 2 { t = $column["mean_ttft_ms"]; p = $column["p99_ttft_ms"] }
-          NR == 3 { printf "%s,%.4f,%.4f\n", start, $column["mean_ttft_ms"] / t,
-                      $column["p99_ttft_ms"] / p }'
+# Adds to a CSV: given columns, then those of a summary that the claims need.
+labelled() { # CSV, header, values
+  awk -F, -v header="$2" -v values="$3" -v first="$([[ -s "$1" ]] || echo 1)" '
+    NR == 1 {
+      for (i = 1; i <= NF; i++)
+        if (i <= 3 || $i ~ /^(mean_ttft|p99_ttft|request_throughput|mean_decode_kv_read)(_ms)?(_ratio)?(_ci95)?$/)
+          kept[++count] = i
+    }
+    NR > 1 || first {
+      line = NR == 1 ? header : values
+      for (k = 1; k <= count; k++) line = line "," $kept[k]
+      print line
+    }' "$work/sweep/summary.csv" >>"$1"
+}
+
+# Percentiles of the TTFT, counted requests of all seeds together.
+quantiles() { # tokens
+  for seed in $seeds; do
+    $sim run Workloads/paper/static.json --set traffic.input_tokens="$1" --set $rate=0.25 \
+      --set seed="$seed" --output "$work/run" >/dev/null
+    awk -F'[:,{}"]+' '{
+      for (i = 2; i < NF; i++) value[$i] = $(i + 1)
+      if (value["request_id"] >= 100) print value["system"], value["ttft_ms"]
+    }' "$work/run/requests.jsonl"
+  done | sort -k1,1 -k2,2g | awk -v tokens="$1" '
+    { sample[$1, ++count[$1]] = $2 }
+    function quantile(s, p,   at, below) {
+      at = 1 + p / 100 * (count[s] - 1)
+      below = int(at)
+      if (below == count[s]) return sample[s, below]
+      return sample[s, below] + (at - below) * (sample[s, below + 1] - sample[s, below])
+    }
+    END {
+      for (p = 1; p <= 99; p++)
+        printf "%d,%d,%.3f,%.3f\n", tokens, p, quantile("nixl", p), quantile("tract-nocache", p)
+    }'
+}
+
+# Figure 11: means over windows of a second, from the first counted arrival on until all have arrived.
+# The paper does not say which set it shows; A is below saturation at 3 requests a second.
+utilisation() { # set, seed
+  $sim run "Workloads/paper/synthetic-$1.json" --systems nixl,lmcache,tract \
+    --set seed="$2" --set $rate=3 --output "$work/run" >/dev/null
+  awk -F, -v set="$1" -v seed="$2" -f Scripts/paper-utilisation.awk "$work/run/series.csv"
+}
+
+simulate() {
+  swift build -c release --product tract-sim 2>&1 | tail -1
+  mkdir -p "$out"
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+  sweep static --vary traffic.input_tokens="$lengths" --set $rate=0.25
+  cp "$work/sweep/summary.csv" "$out/lengths.csv"
+  sweep static --vary $rate="$static"
+  cp "$work/sweep/summary.csv" "$out/static.csv"
+  for set in $synthetic; do
+    sweep "synthetic-$set" --vary $rate="$rates"
+    cp "$work/sweep/summary.csv" "$out/synthetic-$set.csv"
+  done
+  if [[ $mode == --quick ]]; then return; fi
+
+  {
+    echo "input_tokens,percent,nixl,tract-nocache"
+    for tokens in 1500 3000 4500 6000; do quantiles $tokens; done
+  } >"$out/ttft-quantiles.csv"
+
+  # Run lengths; the first tenth is warm-up. Those of 1 000 requests stand in synthetic-*.csv.
+  for set in $synthetic; do
+    for count in $counts; do
+      sweep "synthetic-$set" --vary $rate=1:4:0.5 --systems nixl,lmcache,tract \
+        --set stop.requests="$count" --set stop.warmup_requests=$((count / 10))
+      labelled "$work/run-length.csv" set,requests "$set,$count"
     done
   done
-}
-if [[ "$out" == Results/paper ]]; then
-  {
-    echo "parameter,value,workload,baseline,system,mean_ttft_ratio,p99_ttft_ratio"
-    sensitivity "CXL device GB/s" rack.cxl.device_read_gbps,rack.cxl.device_write_gbps 5 26
-    sensitivity "GPU DMA from CXL GB/s" rack.cxl.gpu_dma_gbps 10 55
-    sensitivity "CXL latency ns" rack.cxl.latency_ns 220 750
-    sensitivity "NIC GB/s" rack.nic.tx_gbps,rack.nic.rx_gbps,rack.rdma_engine.bandwidth_gbps 6 45
-    sensitivity "RDMA descriptor ns" rack.rdma_engine.descriptor_ns 100 8000
-    sensitivity "transfer launch ms" systems.0.launch_ms 0 60
-    sensitivity "GPUDirect" rack.nic.gpudirect false true
-    sensitivity "tokens a block" systems.0.block_tokens,systems.1.block_tokens 16 256
-    sensitivity "copy launch us" systems.1.copy_launch_us 1 100
-    sensitivity "output tokens" traffic.output_tokens 3 512
-  } >"$out/sensitivity.csv"
-fi
+  cp "$work/run-length.csv" "$out/run-length.csv"
 
-awk -f Scripts/paper-claims.awk "$out"/lengths.csv "$out"/static.csv "$out"/synthetic-?.csv \
-  >"$out/claims.txt"
-cat "$out/claims.txt"
-gnuplot -e "folder='$out'; bands=$bands" Plots/paper.gp
-if [[ "$out" == out/paper ]]; then diff Results/paper/quick.txt "$out/claims.txt"; fi
+  # What if the NICs carried less, in sum, than 100 Gb/s?
+  for path in $paths; do
+    local slow=(--set rack.nic.tx_gbps="$path" --set rack.nic.rx_gbps="$path")
+    sweep static --vary traffic.input_tokens=1500,6000 --set $rate=0.25 "${slow[@]}"
+    labelled "$work/path-lengths.csv" path_gbps "$path"
+    sweep static --vary $rate=0.5:1.5:0.5 "${slow[@]}"
+    labelled "$work/path-static.csv" path_gbps "$path"
+    for set in $synthetic; do
+      sweep "synthetic-$set" --vary $rate=0.25,1,2,3,4 --systems nixl,lmcache,tract \
+        "${slow[@]}"
+      labelled "$work/path-synthetic.csv" path_gbps,set "$path,$set"
+    done
+  done
+  cp "$work"/path-*.csv "$out"
+
+  {
+    head -n 1 Scripts/paper-utilisation.awk | sed 's/^# //'
+    for set in $synthetic; do for seed in $seeds; do utilisation "$set" "$seed"; done; done
+  } >"$out/utilisation.csv"
+  utilisation a 1 >/dev/null
+  # What the figure shows: the pools' columns and the rack's power.
+  awk -F, '{ line = $1; for (i = 2; i <= 13; i++) line = line "," $i; print line "," $NF }' \
+    "$work/run/series.csv" >"$out/series.csv"
+}
+
+if [[ $mode != --plots ]]; then simulate; fi
+facts=("$out"/lengths.csv "$out"/static.csv "$out"/synthetic-?.csv)
+if [[ $mode == --quick ]]; then
+  awk -f Scripts/paper-claims.awk -v orderings=1 "${facts[@]}" | tee "$out/orderings.txt"
+  diff Results/paper/quick-orderings.txt "$out/orderings.txt"
+  exit
+fi
+awk -f Scripts/paper-claims.awk "${facts[@]}" "$out"/run-length.csv "$out"/path-*.csv \
+  "$out/utilisation.csv" >"$out/claims.txt"
+gnuplot -e "folder='$out'" Plots/paper.gp

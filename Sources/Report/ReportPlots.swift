@@ -60,7 +60,7 @@ struct ReportPlots {
       figures.append(
         try Figure(
           "utilisation", folder: folder, script: "utilisation.gp", settings: perSystem,
-          size: (1600, 1000)))
+          size: (1400, 1700)))
       return figures
     }
   }

@@ -26,6 +26,9 @@ struct Sampler {
     lastBytes = Array(repeating: 0, count: links.count)
     columns =
       ["prefill_busy", "decode_busy", "prefill_waiting", "decode_waiting", "decode_running"]
+      + ["prefill", "decode"].flatMap {
+        ["\($0)_gpu_power_w", "\($0)_pcie_rx_gbps", "\($0)_pcie_tx_gbps"]
+      }
       + (0..<engines).flatMap { ["host\($0)_gpu_busy", "host\($0)_gpu_power_w"] }
       + links.map { "\(core.network.name(of: $0))_gbps" } + ["power_w"]
   }
@@ -42,19 +45,25 @@ struct Sampler {
       lastBusy[index] = busy
       lastJoules[index] = joules
     }
-    let (prefill, decode) = (core.prefillRouter.pool, core.decodeRouter.pool)
-    var values = [
-      prefill.reduce(0) { $0 + workers[$1].busy } / Double(prefill.count),
-      decode.reduce(0) { $0 + workers[$1].busy } / Double(decode.count),
-      count(prefill, core) { $0.waiting.count }, count(decode, core) { $0.waiting.count },
-      count(decode, core) { $0.running.count },
-    ]
-    for worker in workers { values += [worker.busy, worker.watts] }
-    for (position, link) in links.enumerated() {
+    var rates = Array(repeating: 0.0, count: links.count)
+    for link in links {
       let bytes = core.network.bytesMoved(over: link, at: now)
-      values.append((bytes - lastBytes[position]) / seconds / 1e9)
-      lastBytes[position] = bytes
+      rates[Int(link.index)] = (bytes - lastBytes[Int(link.index)]) / seconds / 1e9
+      lastBytes[Int(link.index)] = bytes
     }
+    let pools = [core.prefillRouter.pool, core.decodeRouter.pool]
+    var values = pools.map { pool in Self.mean(pool) { workers[$0].busy } }
+    values += pools.map { Self.count($0, core) { $0.waiting.count } }
+    values.append(Self.count(pools[1], core) { $0.running.count })
+    for pool in pools {
+      values += [
+        Self.mean(pool) { workers[$0].watts / Double(core.engines[$0].energy.gpus) },
+        Self.mean(pool) { rates[Int(core.fabric.hosts[$0].hostToGPU.index)] },
+        Self.mean(pool) { rates[Int(core.fabric.hosts[$0].gpuToHost.index)] },
+      ]
+    }
+    for worker in workers { values += [worker.busy, worker.watts] }
+    values += links.map { rates[Int($0.index)] }
     let energy = EnergyUse(&core, at: now, span: now - .zero).total
     values.append((energy - lastEnergy) / seconds)
     lastEnergy = energy
@@ -62,7 +71,11 @@ struct Sampler {
     rows.append(SeriesRow(seconds: now.seconds, values: values))
   }
 
-  private func count(
+  private static func mean(_ pool: Range<Int>, _ value: (Int) -> Double) -> Double {
+    pool.reduce(0) { $0 + value($1) } / Double(pool.count)
+  }
+
+  private static func count(
     _ pool: Range<Int>, _ core: ServingCore, _ value: (Engine) -> Int
   ) -> Double {
     Double(pool.reduce(0) { $0 + value(core.engines[$1]) })

@@ -170,3 +170,27 @@ func theSeriesAddsUpToTheEnergy(milliseconds: Double) throws {
     #expect(power.memory <= power.compute && power.compute <= power.limit, name)
   }
 }
+
+/// The columns of a pool are means over its hosts.
+@Test func poolsHaveTheMeansOfTheirHosts() throws {
+  let result = try comparison([
+    "rack.decode.count=3", "stop.requests=60", "systems=[\"tract\"]", "baseline=tract",
+  ])
+  let run = result.runs[0]
+  func column(_ name: String) throws -> [Double] {
+    let place = try #require(run.seriesColumns.firstIndex(of: name))
+    return run.series.map { $0.values[place] }
+  }
+  let pairs = [("pcie_rx_gbps", "pcie_h2d_gbps"), ("pcie_tx_gbps", "pcie_d2h_gbps")]
+  for (pool, host) in pairs + [("gpu_power_w", "gpu_power_w"), ("busy", "gpu_busy")] {
+    let mean = try column("decode_\(pool)")
+    let hosts = try (1...3).map { try column("host\($0)_\(host)") }
+    // Decode's GPUs send nothing.
+    #expect(mean.contains { $0 > 0 } == (pool != "pcie_tx_gbps"), "\(pool)")
+    for row in mean.indices {
+      let sum = hosts.reduce(0) { $0 + $1[row] }
+      #expect(abs(mean[row] - sum / 3) <= 1e-12 * sum, "\(pool), row \(row)")
+    }
+    #expect(try column("prefill_\(pool)") == column("host0_\(host)"), "\(pool)")
+  }
+}

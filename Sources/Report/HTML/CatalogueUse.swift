@@ -72,7 +72,6 @@ public struct CatalogueUse {
     if let gpu = catalogue.gpu(rack.prefill.gpu.name) { plain.prefill.gpu = gpu }
     if let gpu = catalogue.gpu(rack.decode.gpu.name) { plain.decode.gpu = gpu }
     if let host = catalogue.host(rack.host.name) { plain.host = host }
-    if let host = catalogue.host(rack.host.name) { plain.host = host }
     if let nic = catalogue.nic(rack.nic.name) { plain.nic = nic }
     if let dram = catalogue.dram(rack.dram.name) { plain.dram = dram }
     if let cxl = catalogue.cxl(rack.cxl.name) { plain.cxl = cxl }
