@@ -9,6 +9,9 @@ extension Catalogue {
       name: name, peakFlops: value("peak_bf16"), fp8Speedup: value("fp8_speedup"),
       memoryBandwidth: value("memory_bandwidth"), memoryBytes: Int(value("memory")),
       pcieBandwidth: value("pcie_bandwidth"),
+      power: GPUPower(
+        idle: value("idle_power"), compute: value("compute_power"),
+        memory: value("memory_power"), limit: value("power_limit")),
       fit: StepTimeFit(
         linearCompute: value("linear_compute"), linearMemory: value("linear_memory"),
         linearExponent: value("linear_exponent"), linearFixedSeconds: value("linear_fixed"),
@@ -61,7 +64,15 @@ extension Catalogue {
       name: name, txBandwidth: value("tx_bandwidth"), rxBandwidth: value("rx_bandwidth"),
       latencySeconds: value("latency"), gpuDirect: true,
       staging: StagingSpec(
-        chunkBytes: Int(software("staging_chunk")), copySeconds: software("staging_copy")))
+        chunkBytes: Int(software("staging_chunk")), copySeconds: software("staging_copy")),
+      idleWatts: value("idle_power"), joulesPerByte: value("transfer_energy"))
+  }
+
+  public func host(_ name: String) -> HostSpec? {
+    guard let value = reader(.host, name) else { return nil }
+    return HostSpec(
+      name: name, idleWatts: value("idle_power"), activeWatts: value("active_power"),
+      pcieJoulesPerByte: value("pcie_energy"))
   }
 
   public func transferEngine(_ name: String) -> TransferEngineSpec? {
@@ -75,7 +86,8 @@ extension Catalogue {
     guard let value = reader(.dram, name) else { return nil }
     return DRAMSpec(
       name: name, readBandwidth: value("read_bandwidth"), writeBandwidth: value("write_bandwidth"),
-      capacityBytes: Int(value("capacity")), latencySeconds: value("latency"))
+      capacityBytes: Int(value("capacity")), latencySeconds: value("latency"),
+      joulesPerByte: value("transfer_energy"))
   }
 
   public func cxl(_ name: String) -> CXLSpec? {
@@ -91,17 +103,19 @@ extension Catalogue {
       gpuDMABandwidth: value("gpu_dma_bandwidth"), latencySeconds: value("latency"),
       loadedLatency: loadedLatency(ofDevice: name),
       pipelinedReadSeconds: software("pipelined_read"),
-      pipelinedWriteSeconds: software("pipelined_write"))
+      pipelinedWriteSeconds: software("pipelined_write"), idleWatts: value("idle_power"),
+      joulesPerByte: value("transfer_energy"))
   }
 
   /// A whole rack by name; nil if there is no such preset.
   public func rack(_ name: String) -> RackSpec? {
     guard let preset = racks[name], let prefill = pool(preset.prefill),
-      let decode = pool(preset.decode), let nic = nic(preset.nic), let dram = dram(preset.dram),
-      let cxl = cxl(preset.cxl), let engine = transferEngine(preset.transferEngine)
+      let decode = pool(preset.decode), let host = host(preset.host), let nic = nic(preset.nic),
+      let dram = dram(preset.dram), let cxl = cxl(preset.cxl),
+      let engine = transferEngine(preset.transferEngine)
     else { return nil }
     return RackSpec(
-      prefill: prefill, decode: decode, nic: nic,
+      prefill: prefill, decode: decode, host: host, nic: nic,
       pcie: PCIeSpec(duplexFactor: software(preset.pcieDuplex)), dram: dram, cxl: cxl,
       rdmaEngine: engine)
   }

@@ -23,7 +23,8 @@ public struct Quantity: Hashable, Codable, Sendable {
   public var grade: Grade
   public var note: String?
 
-  /// The value in SI base units (bytes, bytes/s, flop/s, seconds); plain numbers stay.
+  /// The value in SI units (bytes, bytes/s, flop/s, seconds, watts, joules a byte); plain numbers
+  /// stay.
   public var si: Double {
     switch unit {
     case "TFLOP/s": value * 1e12
@@ -33,6 +34,7 @@ public struct Quantity: Hashable, Codable, Sendable {
     case "ms": value * 1e-3
     case "us": value * 1e-6
     case "ns": value * 1e-9
+    case "pJ/bit": value * 8e-12
     default: value
     }
   }
@@ -42,13 +44,14 @@ public struct Quantity: Hashable, Codable, Sendable {
 public struct Catalogue: Sendable {
   /// Sections whose entries are tables of figures.
   public enum Section: String, CaseIterable, Sendable {
-    case gpu, model, nic, dram, cxl, software
+    case gpu, model, host, nic, dram, cxl, software
     case transferEngine = "transfer_engine"
   }
 
   public struct RackPreset: Codable, Sendable {
     public var prefill: Pool
     public var decode: Pool
+    public var host: String
     public var nic: String
     public var transferEngine: String
     public var dram: String
@@ -60,7 +63,7 @@ public struct Catalogue: Sendable {
     public var note: String
 
     enum CodingKeys: String, CodingKey {
-      case prefill, decode, nic, dram, cxl, source, grade, note
+      case prefill, decode, host, nic, dram, cxl, source, grade, note
       case transferEngine = "transfer_engine"
       case pcieDuplex = "pcie_duplex"
     }
@@ -178,7 +181,7 @@ public struct Catalogue: Sendable {
   private struct Resource: Codable {
     var schema: String
     var sources: [String: String]
-    var gpu, model, nic, dram, cxl, software: [String: [String: Quantity]]
+    var gpu, model, host, nic, dram, cxl, software: [String: [String: Quantity]]
     var transferEngine: [String: [String: Quantity]]
     var loadedLatency: [String: Curves]
     /// By device of `cxl`.
@@ -191,7 +194,7 @@ public struct Catalogue: Sendable {
     var aliases: [String: [String: String]]
 
     enum CodingKeys: String, CodingKey {
-      case schema, sources, gpu, model, nic, dram, cxl, software, rack, aliases
+      case schema, sources, gpu, model, host, nic, dram, cxl, software, rack, aliases
       case transferEngine = "transfer_engine"
       case loadedLatency = "loaded_latency"
       case loadedLatencyOf = "loaded_latency_of"
@@ -231,8 +234,8 @@ public struct Catalogue: Sendable {
     racks = resource.rack
     aliases = resource.aliases
     tables = [
-      .gpu: resource.gpu, .model: resource.model, .nic: resource.nic, .dram: resource.dram,
-      .cxl: resource.cxl, .software: resource.software,
+      .gpu: resource.gpu, .model: resource.model, .host: resource.host, .nic: resource.nic,
+      .dram: resource.dram, .cxl: resource.cxl, .software: resource.software,
       .transferEngine: resource.transferEngine,
     ]
     curves = Dictionary(

@@ -43,6 +43,9 @@ public struct Fabric: Sendable {
   /// them.
   public let cxlRead, cxlWrite, cxlDuplex: FluidNetwork.ResourceID
   public let portRead, portWrite: FluidNetwork.ResourceID
+  /// Resources that bytes take energy on, and how much, joules a byte. The others of a path are the
+  /// same hop seen again.
+  public let metered: [(resource: FluidNetwork.ResourceID, joulesPerByte: Double)]
   /// One-way latency of the network.
   public let rdmaLatency: SimDuration
   private let gpuDirect: Bool
@@ -91,6 +94,14 @@ public struct Fabric: Sendable {
       max(cxl.deviceReadBandwidth, cxl.deviceWriteBandwidth) * cxl.deviceDuplexFactor)
     portRead = addPool("port_read", cxl.portBandwidth)
     portWrite = addPool("port_write", cxl.portBandwidth)
+    metered =
+      hosts.flatMap {
+        [
+          ($0.gpuToHost, rack.host.pcieJoulesPerByte), ($0.hostToGPU, rack.host.pcieJoulesPerByte),
+          ($0.dramRead, rack.dram.joulesPerByte), ($0.dramWrite, rack.dram.joulesPerByte),
+          ($0.nicTx, rack.nic.joulesPerByte), ($0.nicRx, rack.nic.joulesPerByte),
+        ]
+      } + [(cxlRead, cxl.joulesPerByte), (cxlWrite, cxl.joulesPerByte)]
     rdmaLatency = .seconds(rack.nic.latencySeconds)
     gpuDirect = rack.nic.gpuDirect
     staging = rack.nic.staging

@@ -13,6 +13,7 @@ public struct GPUSpec: Hashable, Sendable {
   public var memoryBytes: Int
   /// PCIe DMA rate achieved in one direction, bytes/s.
   public var pcieBandwidth: Double
+  public var power: GPUPower
   public var fit: StepTimeFit
   public var expertFit: ExpertFit
   public var latentFit: LatentFit
@@ -24,8 +25,9 @@ public struct GPUSpec: Hashable, Sendable {
 
   public init(
     name: String, peakFlops: Double, fp8Speedup: Double, memoryBandwidth: Double,
-    memoryBytes: Int, pcieBandwidth: Double, fit: StepTimeFit, expertFit: ExpertFit,
-    latentFit: LatentFit, allReduce: [Int: AllReduceCurve], allToAllBandwidth: Double?
+    memoryBytes: Int, pcieBandwidth: Double, power: GPUPower, fit: StepTimeFit,
+    expertFit: ExpertFit, latentFit: LatentFit, allReduce: [Int: AllReduceCurve],
+    allToAllBandwidth: Double?
   ) {
     self.name = name
     self.peakFlops = peakFlops
@@ -33,6 +35,7 @@ public struct GPUSpec: Hashable, Sendable {
     self.memoryBandwidth = memoryBandwidth
     self.memoryBytes = memoryBytes
     self.pcieBandwidth = pcieBandwidth
+    self.power = power
     self.fit = fit
     self.expertFit = expertFit
     self.latentFit = latentFit

@@ -6,6 +6,7 @@ public struct RackSpec: Hashable, Sendable {
   public var prefill: WorkerPool
   /// Decode workers; each stands in a host of its own.
   public var decode: WorkerPool
+  public var host: HostSpec
   public var nic: NICSpec
   public var pcie: PCIeSpec
   public var dram: DRAMSpec
@@ -14,11 +15,12 @@ public struct RackSpec: Hashable, Sendable {
   public var rdmaEngine: TransferEngineSpec
 
   public init(
-    prefill: WorkerPool, decode: WorkerPool, nic: NICSpec, pcie: PCIeSpec, dram: DRAMSpec,
-    cxl: CXLSpec, rdmaEngine: TransferEngineSpec
+    prefill: WorkerPool, decode: WorkerPool, host: HostSpec, nic: NICSpec, pcie: PCIeSpec,
+    dram: DRAMSpec, cxl: CXLSpec, rdmaEngine: TransferEngineSpec
   ) {
     self.prefill = prefill
     self.decode = decode
+    self.host = host
     self.nic = nic
     self.pcie = pcie
     self.dram = dram
@@ -75,10 +77,13 @@ public struct NICSpec: Hashable, Sendable {
   /// How far a flow that is blocked beyond the sender's NIC holds up the NIC's other flows: 0 not at
   /// all, 1 as one first-in-first-out queue does.
   public var headOfLineCoupling: Double
+  /// Watts while it moves nothing, and energy of each byte at each NIC on top of that.
+  public var idleWatts: Double
+  public var joulesPerByte: Double
 
   public init(
     name: String, txBandwidth: Double, rxBandwidth: Double, latencySeconds: Double, gpuDirect: Bool,
-    staging: StagingSpec, headOfLineCoupling: Double = 0
+    staging: StagingSpec, headOfLineCoupling: Double = 0, idleWatts: Double, joulesPerByte: Double
   ) {
     self.name = name
     self.txBandwidth = txBandwidth
@@ -87,6 +92,8 @@ public struct NICSpec: Hashable, Sendable {
     self.gpuDirect = gpuDirect
     self.staging = staging
     self.headOfLineCoupling = headOfLineCoupling
+    self.idleWatts = idleWatts
+    self.joulesPerByte = joulesPerByte
   }
 }
 
@@ -109,16 +116,19 @@ public struct DRAMSpec: Hashable, Sendable {
   public var capacityBytes: Int
   /// Idle latency of one load, seconds: what a copy out of it waits for first.
   public var latencySeconds: Double
+  /// Of each byte read or written.
+  public var joulesPerByte: Double
 
   public init(
     name: String, readBandwidth: Double, writeBandwidth: Double, capacityBytes: Int,
-    latencySeconds: Double
+    latencySeconds: Double, joulesPerByte: Double
   ) {
     self.name = name
     self.readBandwidth = readBandwidth
     self.writeBandwidth = writeBandwidth
     self.capacityBytes = capacityBytes
     self.latencySeconds = latencySeconds
+    self.joulesPerByte = joulesPerByte
   }
 }
 
@@ -152,6 +162,9 @@ public struct CXLSpec: Hashable, Sendable {
   public var pipelinedReadSeconds: Double
   /// Cost of one more pipelined line after the first: non-temporal store, seconds.
   public var pipelinedWriteSeconds: Double
+  /// Watts of one device that moves nothing, and energy of each byte read or written on top of that.
+  public var idleWatts: Double
+  public var joulesPerByte: Double
 
   public init(
     name: String, devices: Int, capacityBytes: Int, deviceReadBandwidth: Double,
@@ -159,7 +172,8 @@ public struct CXLSpec: Hashable, Sendable {
     deviceDuplexFactor: Double, portBandwidth: Double, interleaveBytes: Int,
     adapterReadBandwidth: Double, adapterWriteBandwidth: Double, gpuDMABandwidth: Double,
     latencySeconds: Double, loadedLatency: LoadedLatency,
-    pipelinedReadSeconds: Double, pipelinedWriteSeconds: Double
+    pipelinedReadSeconds: Double, pipelinedWriteSeconds: Double, idleWatts: Double,
+    joulesPerByte: Double
   ) {
     self.name = name
     self.devices = devices
@@ -176,6 +190,8 @@ public struct CXLSpec: Hashable, Sendable {
     self.loadedLatency = loadedLatency
     self.pipelinedReadSeconds = pipelinedReadSeconds
     self.pipelinedWriteSeconds = pipelinedWriteSeconds
+    self.idleWatts = idleWatts
+    self.joulesPerByte = joulesPerByte
   }
 
   /// Latency of one line access under load, seconds.

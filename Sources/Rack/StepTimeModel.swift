@@ -288,6 +288,36 @@ public struct StepTimeModel: Sendable {
     send?.seconds(bytes: tokens * sendBytes) ?? 0
   }
 
+  // MARK: Work
+
+  /// What a step that takes `seconds` keeps busy; the formula's, scaled to the time where a table
+  /// goes before it.
+  public func work(_ batch: Batch, seconds: Double) -> StepWork {
+    let tokens = Double(batch.prefillTokens + batch.decodeSequences)
+    let routedLayers = layers - denseLayers
+    let sampled = Double(batch.sampledSequences)
+    let touched = routedLayers > 0 ? -expm1(tokens * logMissed) : 0
+    let pairs = fullShare * batch.prefillAttentionPairs + windowShare * batch.prefillWindowPairs
+    let context = fullShare * batch.decodeContextTokens + windowShare * batch.decodeWindowTokens
+    let compute =
+      tokens
+      * (denseLayers * dense.secondsPerToken
+        + routedLayers * (common.secondsPerToken + routed.secondsPerToken))
+      + layers
+      * (pairs * prefillAttentionSecondsPerPair
+        + batch.prefillCachedTokens * prefillSecondsPerCachedToken)
+      + sampled * headSecondsPerSequence
+    let memory =
+      denseLayers * dense.memorySeconds
+      + routedLayers * (common.memorySeconds + touched * routed.memorySeconds)
+      + layers
+      * (tokens * (elementSecondsPerToken + latentSecondsPerToken)
+        + context * decodeAttentionSecondsPerToken)
+      + (sampled > 0 ? headMemorySeconds : 0)
+    let scale = table == nil ? 1 : seconds / formulaSeconds(batch)
+    return StepWork(computeSeconds: compute * scale, memorySeconds: memory * scale)
+  }
+
   private func headSeconds(_ batch: Batch, _ share: Double) -> Double {
     batch.sampledSequences == 0
       ? 0

@@ -22,6 +22,17 @@ public struct Comparison {
     metrics = runs.map { Metrics($0, workload) }
   }
 
+  /// Runs all systems one after another and tells `observer` of each.
+  /// - Throws: what `check` finds.
+  public init(_ workload: Workload, observer: any RunObserver) throws(WorkloadError) {
+    let stream = try Self.check(workload)
+    self.workload = workload
+    runs = workload.systems.map {
+      ServingRun.run(system: $0, workload: workload, stream: stream, observer: observer)
+    }
+    metrics = runs.map { Metrics($0, workload) }
+  }
+
   /// The requests that a workload offers, if all of its systems can run at all.
   /// - Throws: what is wrong with the traffic's trace, or keeps a system from running.
   public static func check(_ workload: Workload) throws(WorkloadError) -> RequestStream {

@@ -2,6 +2,7 @@
 
 import EventKernel
 import JSONText
+import Rack
 import Serving
 import Workload
 
@@ -11,7 +12,7 @@ import Workload
 /// TPOT is (end-to-end − TTFT) / (output − 1) and leaves one-token requests out; ITL pools the gaps
 /// between all tokens of all requests. Percentiles interpolate linearly as numpy's default;
 /// deviations are of the population. Warm-up requests count in no figure but `itl`, `bytes`,
-/// `utilisation` and `store`, which are the whole run's.
+/// `utilisation`, `energy`, `power` and `store`, which are the whole run's.
 public struct Metrics: Sendable {
   /// Figures by key, in the order in which reports print them.
   public private(set) var values: [(key: String, value: Double)] = []
@@ -32,6 +33,10 @@ public struct Metrics: Sendable {
       ("percentiles", "linear interpolation between order statistics (numpy default)"),
       ("std", "population standard deviation"),
       ("duration", "first counted arrival to last counted end, s"),
+      (
+        "energy",
+        "GPUs, hosts, NICs, CXL devices and transfers over the whole run, idle power included, J; per request and token: over all that completed"
+      ),
     ]
   }
 
@@ -64,7 +69,9 @@ public struct Metrics: Sendable {
     let counted = run.requests.dropFirst(workload.stop.warmupRequests)
     let completed = counted.filter { $0.outcome == .completed }
     addCounts(Array(counted), completed, workload)
-    add("ttft", completed.compactMap { r in r.firstToken.map { ($0 - r.arrival).milliseconds } })
+    add(
+      "ttft", completed.compactMap { r in r.firstToken.map { ($0 - r.arrival).milliseconds } },
+      percents: [5, 25, 75, 90, 95, 99])
     add("tpot", completed.compactMap(Self.tpot))
     addInterToken(run)
     add("e2el", completed.compactMap { r in r.finished.map { ($0 - r.arrival).milliseconds } })
@@ -77,6 +84,7 @@ public struct Metrics: Sendable {
     for resource in run.resources where resource.utilisation > 0 {
       values.append(("utilisation_\(resource.name)", resource.utilisation))
     }
+    add(run.energy, run, workload)
     if let store = run.store { add(store) }
     if let faults = run.faults {
       let hasManager = [.tract, .tractNoCache].contains(run.system.base)
@@ -135,14 +143,16 @@ public struct Metrics: Sendable {
     return true
   }
 
-  private mutating func add(_ name: String, _ samples: [Double]) {
+  private mutating func add(
+    _ name: String, _ samples: [Double], percents: [Int] = [90, 95, 99]
+  ) {
     let sorted = samples.sorted()
     values += [
       ("mean_\(name)_ms", Statistics.mean(sorted)),
       ("median_\(name)_ms", Statistics.quantile(sorted: sorted, 0.5)),
       ("std_\(name)_ms", Statistics.populationDeviation(sorted)),
     ]
-    for percent in [90, 95, 99] {
+    for percent in percents {
       values.append(
         ("p\(percent)_\(name)_ms", Statistics.quantile(sorted: sorted, Double(percent) / 100)))
     }
@@ -172,6 +182,29 @@ public struct Metrics: Sendable {
         ("p99_\(side)_\(name)_ms", Statistics.quantile(sorted: sorted, 0.99)),
       ]
     }
+  }
+
+  private mutating func add(_ energy: EnergyUse, _ run: RunResult, _ workload: Workload) {
+    let completed = run.requests.filter { $0.outcome == .completed }
+    let requests = Double(completed.count)
+    let tokens = Double(completed.reduce(0) { $0 + $1.outputTokens })
+    let seconds = (run.end - .zero).seconds
+    let rack = workload.rack
+    func power(_ joules: Double, _ pool: WorkerPool) -> Double {
+      joules / (seconds * Double(pool.count * pool.gpuCount))
+    }
+    values += [
+      ("energy_j", energy.total), ("energy_prefill_gpus_j", energy.prefillGPUs),
+      ("energy_decode_gpus_j", energy.decodeGPUs), ("energy_hosts_j", energy.hosts),
+      ("energy_cxl_devices_j", energy.cxlDevices), ("energy_transfers_j", energy.transfers),
+      ("energy_per_request_j", energy.total / requests),
+      ("energy_per_output_token_j", energy.total / tokens),
+      ("gpu_energy_per_request_j", energy.gpus / requests),
+      ("gpu_energy_per_output_token_j", energy.gpus / tokens),
+      ("mean_power_w", energy.total / seconds),
+      ("mean_prefill_gpu_power_w", power(energy.prefillGPUs, rack.prefill)),
+      ("mean_decode_gpu_power_w", power(energy.decodeGPUs, rack.decode)),
+    ]
   }
 
   private mutating func add(_ store: StoreUse) {

@@ -105,7 +105,7 @@ public enum ReportFiles {
     ])
   }
 
-  /// `series.csv`: utilisation over time, one row a second and system.
+  /// `series.csv`: utilisation and power over time, one row an interval and system.
   public static func series(_ comparison: Comparison) -> String {
     guard let first = comparison.runs.first else { return "" }
     var lines = [(["system", "time_s"] + first.seriesColumns).joined(separator: ",")]

@@ -46,7 +46,9 @@ struct Engine {
   var isUp = true
   /// Marked for a scheduling attempt once the current event is handled.
   var dirty = false
+  /// GPU time of all steps, whole steps from their begin on.
   var busy = SimDuration.zero
+  var energy: EngineEnergy
   var steps = 0
   /// GPU memory block by block, if full blocks can be found again; blocks that nobody uses count as
   /// free all the same.
@@ -55,7 +57,8 @@ struct Engine {
   var outstandingTokens = 0
 
   init(
-    host: Int, model: StepTimeModel, blockTokens: Int, totalBlocks: Int, watermarkBlocks: Int
+    host: Int, pool: WorkerPool, model: StepTimeModel, blockTokens: Int, totalBlocks: Int,
+    watermarkBlocks: Int
   ) {
     self.host = host
     self.model = model
@@ -63,6 +66,32 @@ struct Engine {
     self.totalBlocks = totalBlocks
     self.freeBlocks = totalBlocks
     self.watermarkBlocks = watermarkBlocks
+    energy = EngineEnergy(pool)
+  }
+
+  /// A replica of the same kind with nothing in its memory.
+  init(replacing old: Engine) {
+    host = old.host
+    model = old.model
+    blockTokens = old.blockTokens
+    totalBlocks = old.totalBlocks
+    freeBlocks = old.totalBlocks
+    watermarkBlocks = old.watermarkBlocks
+    energy = old.energy
+  }
+
+  /// The span of the step under way that is still to come.
+  private func rest(at now: SimTime) -> SimDuration {
+    computing && !computeEnded && stepEnds > now ? stepEnds - now : .zero
+  }
+
+  /// GPU time until now; of the step under way, what has passed.
+  func busy(at now: SimTime) -> SimDuration { busy - rest(at: now) }
+
+  /// Energy of steps until now; of the step under way, what has passed.
+  func energy(at now: SimTime) -> EngineEnergy {
+    let rest = rest(at: now)
+    return rest > .zero ? energy.without(share: rest.seconds / stepSpan.seconds) : energy
   }
 
   func blocks(forTokens tokens: Int) -> Int { (tokens + blockTokens - 1) / blockTokens }

@@ -43,8 +43,7 @@ public enum EngineReplay {
         ServingRun.engine(host: 0, pool: workload.rack.prefill, workload, blocks: blocks)
       ],
       prefillPool: 0..<1, decodePool: 0..<1)
-    var model = ServingModel<AggregatedConnector>(
-      core: core, sampler: Sampler(engines: 1, network: network))
+    var model = ServingModel<AggregatedConnector>(core: core)
     var steps: [Step] = []
     var preemptions = Array(repeating: 0, count: arrivals.count)
     var next = 0

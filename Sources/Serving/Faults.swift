@@ -163,17 +163,13 @@ extension ServingCore {
   mutating func engineDown(_ worker: Int) {
     prefillRouter.forget(worker: worker)
     let old = engines[worker]
-    var engine = Engine(
-      host: old.host, model: old.model, blockTokens: old.blockTokens, totalBlocks: old.totalBlocks,
-      watermarkBlocks: old.watermarkBlocks)
+    var engine = Engine(replacing: old)
     engine.isUp = false
     engine.dirty = old.dirty
     engine.steps = old.steps
     // The step under way is cut short.
-    engine.busy = old.busy
-    if old.computing, !old.computeEnded, old.stepEnds > now {
-      engine.busy = old.busy - (old.stepEnds - now)
-    }
+    engine.busy = old.busy(at: now)
+    engine.energy = old.energy(at: now)
     if old.prefixCache != nil { engine.prefixCache = BlockPool(count: old.totalBlocks) }
     engines[worker] = engine
   }

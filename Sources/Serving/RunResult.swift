@@ -138,6 +138,7 @@ public struct RunResult: Sendable {
   public var end: SimTime
   public var resources: [ResourceUse]
   public var bytes: [PathBytes]
+  public var energy: EnergyUse
   public var store: StoreUse?
   /// What faults cost; nil if none were planned.
   public var faults: FaultUse?

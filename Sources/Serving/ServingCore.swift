@@ -42,6 +42,9 @@ struct ServingCore {
 
   var faults: FaultState
 
+  /// Told of what happens, if somebody wants to know.
+  var observer: (any RunObserver)?
+
   private var transfers: [Transfer] = []
   private var freeTransfers: [Int32] = []
   private var networkVersion: UInt32 = 0
@@ -253,12 +256,14 @@ struct ServingCore {
   mutating func complete(_ request: Int) {
     records[request].outcome = .completed
     records[request].finished = now
+    observer?.request(records[request])
     ended()
   }
 
   mutating func fail(_ request: Int, reason: String) {
     records[request].outcome = .failed(reason: reason)
     records[request].finished = now
+    observer?.request(records[request])
     ended()
   }
 
@@ -276,6 +281,7 @@ struct ServingCore {
       records[index].outcome = .failed(reason: reason)
       // Those that were still to come never enter.
       records[index].finished = max(now, records[index].arrival)
+      observer?.request(records[index])
     }
     unfinished = 0
     end = now
@@ -298,7 +304,8 @@ struct ServingCore {
     weight: Double = 1, cap: Double = .infinity, delay: SimDuration = .zero
   ) {
     let transfer = Transfer(
-      kind: kind, request: Int32(request), bytes: bytes, path: path, weight: weight, cap: cap)
+      kind: kind, request: Int32(request), bytes: bytes, started: now, path: path, weight: weight,
+      cap: cap)
     let slot: Int32
     if let free = freeTransfers.popLast() {
       slot = free
@@ -360,6 +367,10 @@ struct ServingCore {
       faults.attemptBytes[place] += transfer.bytes
     }
     bytesByKind[transfer.kind.rawValue] += transfer.bytes
+    observer?.transfer(
+      ObservedTransfer(
+        kind: transfer.kind.label, request: Int(transfer.request), bytes: transfer.bytes,
+        begin: transfer.started, end: now))
     return transfer
   }
 

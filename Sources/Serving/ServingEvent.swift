@@ -52,6 +52,8 @@ struct Transfer {
   var kind: TransferKind
   var request: Int32
   var bytes: Int
+  /// When it was called for.
+  var started: SimTime
   var path: [FluidNetwork.ResourceID]
   var weight: Double
   var cap: Double

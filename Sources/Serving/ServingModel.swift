@@ -8,11 +8,12 @@ struct ServingModel<C: Connector> {
   var core: ServingCore
   var connector: C
   var sampler: Sampler
+  private var rates = ObservedRates()
 
-  init(core: consuming ServingCore, sampler: Sampler) {
+  init(core: consuming ServingCore) {
     connector = C(core: &core)
     self.core = core
-    self.sampler = sampler
+    sampler = Sampler(self.core)
   }
 
   /// Runs until nothing more can happen.
@@ -23,6 +24,7 @@ struct ServingModel<C: Connector> {
     while !core.isAbandoned, let (_, event) = core.queue.pop() {
       handle(event)
       settle()
+      if let observer = core.observer { rates.tell(observer, &core) }
     }
   }
 
@@ -102,8 +104,10 @@ struct ServingModel<C: Connector> {
       }
       if sequence.computed + work.newTokens == sequence.tokens { batch.sampledSequences += 1 }
     }
-    let seconds =
-      core.engines[engine].model.stepSeconds(batch) + core.workload.engine.stepOverheadSeconds
+    let kernels = core.engines[engine].model.stepSeconds(batch)
+    let seconds = kernels + core.workload.engine.stepOverheadSeconds
+    core.engines[engine].energy.begin(
+      batch, core.engines[engine].model, kernelSeconds: kernels, seconds: seconds)
     let span = SimDuration.seconds(seconds)
     core.engines[engine].stepSpan = span
     core.engines[engine].busy += span
@@ -128,6 +132,7 @@ struct ServingModel<C: Connector> {
     core.engines[engine].stepping = false
     core.engines[engine].computing = false
     core.engines[engine].computeEnded = false
+    core.observer?.step(core.observed(batch, of: engine, span: span))
     var leavers = false
     var steadyDecodes = 0
     for work in batch {

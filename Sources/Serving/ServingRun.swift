@@ -8,19 +8,23 @@ import Workload
 public enum ServingRun {
   /// Simulates `system` under `workload` offered `stream`, to the last event.
   ///
-  /// The result depends on the arguments alone.
+  /// The result depends on system, workload and stream alone: an observer is told, nothing more.
   public static func run(
-    system: SystemSpec, workload: Workload, stream: RequestStream
+    system: SystemSpec, workload: Workload, stream: RequestStream,
+    observer: (any RunObserver)? = nil
   ) -> RunResult {
-    switch system.base {
-    case .aggregated: run(AggregatedConnector.self, system, workload, stream)
-    case .nixl: run(NIXLConnector.self, system, workload, stream)
-    case .lmcache: run(LMCacheConnector.self, system, workload, stream)
-    case .tractNoCache: run(CXLConnector<NoReuse>.self, system, workload, stream)
-    case .tract: run(CXLConnector<RackWideReuse>.self, system, workload, stream)
-    case .mooncake: run(MooncakeConnector.self, system, workload, stream)
-    case .beluga: run(BelugaConnector.self, system, workload, stream)
-    case .ideal: run(IdealConnector.self, system, workload, stream)
+    func run<C: Connector>(_ connector: C.Type) -> RunResult {
+      Self.run(connector, system, workload, stream, observer)
+    }
+    return switch system.base {
+    case .aggregated: run(AggregatedConnector.self)
+    case .nixl: run(NIXLConnector.self)
+    case .lmcache: run(LMCacheConnector.self)
+    case .tractNoCache: run(CXLConnector<NoReuse>.self)
+    case .tract: run(CXLConnector<RackWideReuse>.self)
+    case .mooncake: run(MooncakeConnector.self)
+    case .beluga: run(BelugaConnector.self)
+    case .ideal: run(IdealConnector.self)
     }
   }
 
@@ -38,7 +42,8 @@ public enum ServingRun {
   }
 
   private static func run<C: Connector>(
-    _ connector: C.Type, _ system: SystemSpec, _ workload: Workload, _ stream: RequestStream
+    _ connector: C.Type, _ system: SystemSpec, _ workload: Workload, _ stream: RequestStream,
+    _ observer: (any RunObserver)?
   ) -> RunResult {
     var network = FluidNetwork()
     let fabric = Fabric(workload.rack, into: &network)
@@ -47,12 +52,13 @@ public enum ServingRun {
       engine(host: host, pool: host < rack.prefill.count ? rack.prefill : rack.decode, workload)
     }
     let everyone = 0..<rack.hostCount
-    let core = ServingCore(
+    var core = ServingCore(
       workload: workload, system: system, stream: stream, network: network, fabric: fabric,
       engines: engines, prefillPool: C.aggregated ? everyone : 0..<rack.prefill.count,
       decodePool: C.aggregated ? everyone : rack.prefill.count..<rack.hostCount)
-    let sampler = Sampler(engines: engines.count, network: network)
-    var model = ServingModel<C>(core: core, sampler: sampler)
+    core.observer = observer
+    observer?.begin(core.setting(aggregated: C.aggregated))
+    var model = ServingModel<C>(core: core)
     model.run()
     return result(&model)
   }
@@ -75,7 +81,8 @@ public enum ServingRun {
     let blockBytes = workload.engine.blockTokens * workload.kvBytesPerToken
     let blocks = blocks ?? bytes / blockBytes
     return Engine(
-      host: host, model: model, blockTokens: workload.engine.blockTokens, totalBlocks: blocks,
+      host: host, pool: pool, model: model, blockTokens: workload.engine.blockTokens,
+      totalBlocks: blocks,
       watermarkBlocks: Int(workload.engine.watermark * Double(blocks)))
   }
 
@@ -96,14 +103,15 @@ public enum ServingRun {
           name: core.network.name(of: id), bytes: bytes,
           utilisation: bytes / (core.network.capacity(of: id) * span)))
     }
+    let energy = EnergyUse(&core, at: core.now, span: core.end - .zero)
     return RunResult(
       system: core.system, requests: core.records, interTokenLatencies: core.interTokenLatencies,
       end: core.end, resources: resources,
       bytes: TransferKind.allCases.map {
         PathBytes(path: $0.label, bytes: core.bytesByKind[$0.rawValue])
       },
-      store: store, faults: core.faults.isPresent ? core.faults.use : nil,
-      seriesColumns: model.sampler.allColumns, series: model.sampler.rows,
+      energy: energy, store: store, faults: core.faults.isPresent ? core.faults.use : nil,
+      seriesColumns: model.sampler.columns, series: model.sampler.rows,
       events: core.queue.handled, violations: violations)
   }
 }

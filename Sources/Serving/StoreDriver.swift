@@ -70,6 +70,8 @@ struct StoreSeat {
   var manager: LockManager
   /// When its last idle scan ended; nil while it is awake.
   var asleepSince: SimTime?
+  /// Since when it has been at work; nil while it sleeps.
+  var awakeSince: SimTime?
   var seenWrites = 0
   /// Counts its events: only the latest is valid.
   var version: UInt32 = 0
@@ -232,6 +234,7 @@ struct StoreDriver {
       processes[slot].isActive = false
       if !processes[slot].isTick { underWay -= 1 }
       freeProcesses.append(slot)
+      core.observer?.operation(processes[slot].observed(at: core.now))
       guard processes[slot].purpose == .member else { return processes[slot] }
       ended(processes[slot], &core)
       return nil
@@ -342,19 +345,26 @@ struct StoreDriver {
     let earliest = max(seats[seat].pausedUntil, stall)
     guard core.now >= earliest else { return scheduleManager(seat, at: earliest, &core) }
     seats[seat].asleepSince = nil
+    let awakeSince = seats[seat].awakeSince ?? core.now
+    seats[seat].awakeSince = awakeSince
     prepare(node, &core)
     let seen = pool.watchedStores
     let wasRuling = seats[seat].manager.isRuling
     let step = seats[seat].manager.step(&memories[node], elapsed: elapsed(of: seat, core.now))
     seats[seat].lastStep = core.now
     let end = core.now + elapsed(node)
-    if seats[seat].manager.isRuling, !wasRuling { core.faults.use.managerChanges += 1 }
+    if seats[seat].manager.isRuling, !wasRuling {
+      core.faults.use.managerChanges += 1
+      core.observer?.takeover(seat: seat, at: end)
+    }
     switch step {
     case .sync: scheduleManager(seat, at: end, &core)
     case .fence(let suspect):
       answer(suspect, seat, &core)
       scheduleManager(seat, at: end, &core)
     case .wait(let nanoseconds):
+      seats[seat].awakeSince = nil
+      core.observer?.manager(seat: seat, from: awakeSince, to: end)
       guard !hasFaults || seats[seat].manager.isRuling else {
         if isNeeded(core) {
           let pause = SimDuration(picoseconds: Int64(nanoseconds) * 1000)

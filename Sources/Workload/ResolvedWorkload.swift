@@ -26,6 +26,7 @@ public enum ResolvedWorkload {
       ("baseline", JSONNode(.string(workload.baseline))),
       ("router", JSONNode(.string(workload.router.rawValue))),
       ("traffic", JSONNode(traffic(workload.traffic))), ("stop", JSONNode(stop(workload.stop))),
+      ("series_interval_ms", JSONNode(number(workload.seriesIntervalSeconds, 1e3))),
     ]
     if workload.router == .kvAware {
       members.append(("kv_router", JSONNode(kvRouter(workload.kvRouter))))
@@ -43,6 +44,12 @@ public enum ResolvedWorkload {
       ("pipeline_parallel", JSONNode(.integer(pool.pipelineParallel))),
       ("expert_parallel", JSONNode(.bool(pool.expertParallel))),
     ]
+    let power = pool.gpu.power
+    let watts: JSONValue = .object([
+      "idle_w": .number(power.idle), "compute_w": .number(power.compute),
+      "memory_w": .number(power.memory), "limit_w": .number(power.limit),
+    ])
+    members.append(("power", JSONNode(watts)))
     if let table = pool.stepTimes {
       members.append(("step_times", JSONNode(.string(table.file))))
     }
@@ -53,8 +60,13 @@ public enum ResolvedWorkload {
   public static func rack(_ rack: RackSpec) -> JSONValue {
     let gb = 1e-9
     let gib = 1.0 / 1_073_741_824
+    let picojoules = 1 / 8e-12
     return .object([
       "prefill": pool(rack.prefill), "decode": pool(rack.decode),
+      "host": .object([
+        "idle_w": .number(rack.host.idleWatts), "active_w": .number(rack.host.activeWatts),
+        "pcie_pj_per_bit": number(rack.host.pcieJoulesPerByte, picojoules),
+      ]),
       "nic": .object([
         "tx_gbps": number(rack.nic.txBandwidth, gb), "rx_gbps": number(rack.nic.rxBandwidth, gb),
         "latency_us": number(rack.nic.latencySeconds, 1e6),
@@ -62,6 +74,8 @@ public enum ResolvedWorkload {
         "staging_kib": number(Double(rack.nic.staging.chunkBytes), 1.0 / 1024),
         "staging_copy_us": number(rack.nic.staging.copySeconds, 1e6),
         "hol_coupling": .number(rack.nic.headOfLineCoupling),
+        "idle_w": .number(rack.nic.idleWatts),
+        "pj_per_bit": number(rack.nic.joulesPerByte, picojoules),
       ]),
       "pcie": pcie(rack),
       "dram": .object([
@@ -69,6 +83,7 @@ public enum ResolvedWorkload {
         "write_gbps": number(rack.dram.writeBandwidth, gb),
         "capacity_gib": number(Double(rack.dram.capacityBytes), gib),
         "latency_ns": number(rack.dram.latencySeconds, 1e9),
+        "pj_per_bit": number(rack.dram.joulesPerByte, picojoules),
       ]),
       "cxl": .object([
         "devices": .integer(rack.cxl.devices),
@@ -85,6 +100,8 @@ public enum ResolvedWorkload {
         "loaded_latency": .string(rack.cxl.loadedLatency.name),
         "pipelined_read_ns": number(rack.cxl.pipelinedReadSeconds, 1e9),
         "pipelined_write_ns": number(rack.cxl.pipelinedWriteSeconds, 1e9),
+        "idle_w": .number(rack.cxl.idleWatts),
+        "pj_per_bit": number(rack.cxl.joulesPerByte, picojoules),
       ]),
       "rdma_engine": .object([
         "descriptor_ns": number(rack.rdmaEngine.descriptorSeconds, 1e9),

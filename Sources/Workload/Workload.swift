@@ -21,6 +21,8 @@ public struct Workload: Sendable {
   public var kvRouter: KVRouterSpec
   public var traffic: Traffic
   public var stop: StopRule
+  /// Interval of the utilisation series, seconds.
+  public var seriesIntervalSeconds: Double
   public var slo: ServiceLevel?
   /// What goes wrong; empty for most.
   public var faults: [Fault]
@@ -79,6 +81,14 @@ public enum SystemKind: String, CaseIterable, Sendable {
   case aggregated, nixl, lmcache, mooncake, beluga
   case tractNoCache = "tract-nocache"
   case tract, ideal
+
+  /// Whether its KV lies in the rack's CXL memory.
+  public var usesSharedMemory: Bool {
+    switch self {
+    case .beluga, .tractNoCache, .tract: true
+    case .aggregated, .nixl, .lmcache, .mooncake, .ideal: false
+    }
+  }
 }
 
 /// One system under comparison: a connector and its mechanisms, each switchable.

@@ -18,6 +18,7 @@ extension WorkloadDecoder {
     }
     pool(reader.object("prefill"), .prefill, &rack.prefill)
     pool(reader.object("decode"), .decode, &rack.decode)
+    host(reader.object("host"), &rack.host)
     nic(reader.object("nic"), &rack.nic)
     let pcie = reader.object("pcie")
     rack.pcie.duplexFactor = pcie.number(
@@ -62,6 +63,14 @@ extension WorkloadDecoder {
     }
   }
 
+  private func watts(_ reader: ObjectReader, _ key: String, _ value: inout Double) {
+    value = reader.number(key, default: value, in: 0...1e6)
+  }
+
+  private func picojoulesPerBit(_ reader: ObjectReader, _ key: String, _ joules: inout Double) {
+    if let picojoules = reader.optionalNumber(key, in: 0...1e6) { joules = picojoules * 8e-12 }
+  }
+
   private func pool(
     _ reader: ObjectReader, _ kind: StepTimeTable.Kind, _ pool: inout WorkerPool
   ) {
@@ -87,6 +96,7 @@ extension WorkloadDecoder {
     pool.pipelineParallel = reader.integer(
       "pipeline_parallel", default: pool.pipelineParallel, in: 1...64)
     pool.expertParallel = reader.bool("expert_parallel", default: pool.expertParallel)
+    power(reader.object("power"), &pool.gpu.power)
     if reader.has("step_times"), let file = reader.requiredString("step_times") {
       pool.stepTimes = stepTimes(file, kind, reader)
     } else {
@@ -118,6 +128,34 @@ extension WorkloadDecoder {
     }
   }
 
+  private func power(_ reader: ObjectReader, _ power: inout GPUPower) {
+    watts(reader, "idle_w", &power.idle)
+    watts(reader, "compute_w", &power.compute)
+    watts(reader, "memory_w", &power.memory)
+    watts(reader, "limit_w", &power.limit)
+    reader.finish()
+    let (least, most) = (min(power.compute, power.memory), max(power.compute, power.memory))
+    if power.idle > least || power.limit < most {
+      reader.report(
+        "",
+        "power must rise from idle_w over compute_w and memory_w to limit_w; these are "
+          + [power.idle, power.compute, power.memory, power.limit]
+          .map { JSONValue.number($0).text(indented: false) }.joined(separator: ", ")
+          + " W (a limit that slows steps down is not modelled)")
+    }
+  }
+
+  private func host(_ reader: ObjectReader, _ host: inout HostSpec) {
+    defer { reader.finish() }
+    preset(reader, .host, &host, catalogue.host)
+    watts(reader, "idle_w", &host.idleWatts)
+    watts(reader, "active_w", &host.activeWatts)
+    if host.activeWatts < host.idleWatts {
+      reader.report("active_w", "is less than idle_w; give both")
+    }
+    picojoulesPerBit(reader, "pcie_pj_per_bit", &host.pcieJoulesPerByte)
+  }
+
   private func nic(_ reader: ObjectReader, _ nic: inout NICSpec) {
     defer { reader.finish() }
     preset(reader, .nic, &nic, catalogue.nic)
@@ -133,6 +171,8 @@ extension WorkloadDecoder {
       reader.number("staging_copy_us", default: nic.staging.copySeconds * 1e6, in: 0...1e9) / 1e6
     nic.headOfLineCoupling = reader.number(
       "hol_coupling", default: nic.headOfLineCoupling, in: 0...1)
+    watts(reader, "idle_w", &nic.idleWatts)
+    picojoulesPerBit(reader, "pj_per_bit", &nic.joulesPerByte)
   }
 
   private func dram(_ reader: ObjectReader, _ dram: inout DRAMSpec) {
@@ -144,6 +184,7 @@ extension WorkloadDecoder {
       dram.capacityBytes = Int(capacity * Self.gib)
     }
     nanoseconds(reader, "latency_ns", &dram.latencySeconds)
+    picojoulesPerBit(reader, "pj_per_bit", &dram.joulesPerByte)
   }
 
   private func cxl(_ reader: ObjectReader, _ cxl: inout CXLSpec) {
@@ -167,6 +208,8 @@ extension WorkloadDecoder {
     nanoseconds(reader, "latency_ns", &cxl.latencySeconds)
     nanoseconds(reader, "pipelined_read_ns", &cxl.pipelinedReadSeconds)
     nanoseconds(reader, "pipelined_write_ns", &cxl.pipelinedWriteSeconds)
+    watts(reader, "idle_w", &cxl.idleWatts)
+    picojoulesPerBit(reader, "pj_per_bit", &cxl.joulesPerByte)
     let name = reader.string("loaded_latency", default: cxl.loadedLatency.name)
     if let curves = catalogue.loadedLatency(name) {
       cxl.loadedLatency = curves

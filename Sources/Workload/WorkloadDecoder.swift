@@ -37,6 +37,7 @@ struct WorkloadDecoder {
     let kvRouter = kvRouter(reader, router)
     let traffic = traffic(reader)
     let stop = stop(reader.object("stop"), traffic: traffic)
+    let interval = reader.number("series_interval_ms", default: 1000, in: 1...1e6) / 1e3
     let slo = reader.node("slo") == nil ? nil : serviceLevel(reader.object("slo"))
     let faults = faults(reader, rack: rack)
     let prices = reader.node("prices") == nil ? nil : prices(reader.object("prices"))
@@ -46,8 +47,8 @@ struct WorkloadDecoder {
       file: log.file, name: name, seed: UInt64(seed), model: model, weightFormat: weights,
       kvFormat: kv,
       rack: rack, engine: engine, systems: systems, baseline: baseline, router: router,
-      kvRouter: kvRouter, traffic: traffic, stop: stop, slo: slo, faults: faults,
-      prices: prices)
+      kvRouter: kvRouter, traffic: traffic, stop: stop, seriesIntervalSeconds: interval,
+      slo: slo, faults: faults, prices: prices)
     checkMemory(workload, reader)
     return workload
   }

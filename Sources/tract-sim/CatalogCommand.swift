@@ -76,7 +76,8 @@ struct CatalogCommand: ParsableCommand {
       ("prefill_tensor_parallel", "\(rack.prefill.tensorParallel)"),
       ("decode", "\(rack.decode.count) x \(rack.decode.gpu)"),
       ("decode_tensor_parallel", "\(rack.decode.tensorParallel)"),
-      ("nic", rack.nic), ("transfer_engine", rack.transferEngine), ("dram", rack.dram),
+      ("host", rack.host), ("nic", rack.nic), ("transfer_engine", rack.transferEngine),
+      ("dram", rack.dram),
       ("cxl", rack.cxl), ("pcie_duplex", rack.pcieDuplex),
     ]
     for (key, value) in members { printLine(key, value, rack.grade, rack.source, rack.note) }

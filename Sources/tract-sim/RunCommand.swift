@@ -31,21 +31,29 @@ struct RunCommand: ParsableCommand {
   var format = Format.table
   @Flag(help: "Draw the plots of the output folder.") var plot = false
   @Option(help: "Write all of it as one HTML page, plots included.") var html: String?
+  @OptionGroup var timeline: TimelineOptions
 
   func validate() throws {
     if plot, output == nil { throw ValidationError("'--plot' needs '--output DIR'") }
     if files.count > 1, output != nil {
       throw ValidationError("'--output' takes one workload file, \(files.count) are given")
     }
-    if files.count > 1, html != nil {
-      throw ValidationError("'--html' takes one workload file, \(files.count) are given")
+    for (name, value) in [("html", html), ("timeline", timeline.timeline)]
+    where files.count > 1 && value != nil {
+      throw ValidationError("'--\(name)' takes one workload file, \(files.count) are given")
     }
   }
 
   func run() throws {
     let paths: [String?] = files.isEmpty ? [nil] : files
     for workload in try paths.map({ try options.load($0) }) {
-      let comparison = try options.compare(workload)
+      let recorder = try timeline.open()
+      let comparison = try options.compare(workload, observer: recorder)
+      do {
+        try recorder?.close()
+      } catch {
+        throw Exit.fail(Exit.cannotWrite, error.description)
+      }
       if let output {
         do {
           try ReportFiles.write(comparison, to: output)

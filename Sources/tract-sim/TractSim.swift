@@ -4,6 +4,7 @@ import ArgumentParser
 import Foundation
 import JSONText
 import Report
+import Serving
 import Workload
 
 @main
@@ -99,9 +100,16 @@ struct WorkloadOptions: ParsableArguments {
   }
 
   /// Runs all systems; a broken conservation law ends the command.
-  func compare(_ workload: Workload, jobs: Int? = nil) throws -> Comparison {
+  func compare(
+    _ workload: Workload, jobs: Int? = nil, observer: (any RunObserver)? = nil
+  ) throws -> Comparison {
     do {
-      let comparison = try Comparison(workload, jobs: jobs ?? self.jobs)
+      let comparison =
+        if let observer {
+          try Comparison(workload, observer: observer)
+        } else {
+          try Comparison(workload, jobs: jobs ?? self.jobs)
+        }
       let violations = comparison.violations
       guard violations.isEmpty else {
         throw Exit.fail(

@@ -28,7 +28,7 @@ private let figures: [(name: String, Quantity)] = {
   let units: Set = [
     "1", "fraction", "B", "MiB", "GiB", "GB/s", "TFLOP/s", "ns", "us", "ms", "s", "tokens",
     "blocks",
-    "requests",
+    "requests", "W", "pJ/bit",
   ]
   #expect(figures.count > 300)
   for (name, figure) in figures {

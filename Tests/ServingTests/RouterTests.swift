@@ -19,7 +19,9 @@ import Workload
         gpu: catalogue.gpu("h100-sxm")!, model: catalogue.model("llama-3.1-8b")!,
         tensorParallel: 1, weights: .bf16, kv: .bf16))
     engines = (0..<4).map {
-      Engine(host: $0, model: model, blockTokens: 16, totalBlocks: 1000, watermarkBlocks: 0)
+      Engine(
+        host: $0, pool: WorkerPool(count: 4, gpu: catalogue.gpu("h100-sxm")!, tensorParallel: 1),
+        model: model, blockTokens: 16, totalBlocks: 1000, watermarkBlocks: 0)
     }
   }
 

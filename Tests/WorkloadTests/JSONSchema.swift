@@ -32,7 +32,7 @@ struct JSONSchema {
     let number = node.value.double
     let bound = argument.value.double ?? 0
     switch keyword {
-    case "$schema", "title", "description", "$defs": return []
+    case "$schema", "title", "description", "default", "$defs": return []
     case "type": return fails(!hasType(node.value, text(argument)))
     case "const": return fails(node.text(indented: false) != argument.text(indented: false))
     case "enum":

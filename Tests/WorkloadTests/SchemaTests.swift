@@ -31,8 +31,9 @@ private struct Place: CustomTestStringConvertible, Sendable {
 
   static var all: [Place] {
     let plain = [
-      "", "rack", "rack.prefill", "rack.decode", "rack.nic", "rack.pcie", "rack.dram", "rack.cxl",
-      "rack.rdma_engine", "engine", "stop", "slo", "prices",
+      "", "rack", "rack.prefill", "rack.decode", "rack.prefill.power", "rack.decode.power",
+      "rack.host", "rack.nic", "rack.pcie", "rack.dram", "rack.cxl", "rack.rdma_engine", "engine",
+      "stop", "slo", "prices",
     ].map { Place(path: $0) }
     let systems = SystemKind.allCases.map {
       Place(
@@ -165,6 +166,47 @@ private struct Place: CustomTestStringConvertible, Sendable {
       }
     }
     return node
+  }
+
+  /// What a key that is left out stands for is what the schema says, for all but the rack, whose
+  /// values are its preset's.
+  @Test(arguments: Place.all.filter { !$0.path.hasPrefix("rack") })
+  fileprivate func sameDefaults(_ place: Place) throws {
+    let overrides = place.overrides.compactMap { WorkloadFile.Override($0) }
+    var node = JSONNode(
+      ResolvedWorkload.json(
+        try WorkloadFile.decode(
+          Array(Place.base.utf8), name: "t.json", folder: "", overrides: overrides)))
+    for key in place.path.split(separator: ".") {
+      guard let next = key == "0" ? elements(node).first : node[String(key)] else { return }
+      node = next
+    }
+    let object = try object(place)
+    // Required, or fixed by the workload it is read from.
+    var required = Set(object["required"].map { elements($0).compactMap(text) } ?? [])
+    if place.path == "stop" { required.insert("requests") }
+    for (key, reference) in members(try #require(object["properties"])) {
+      let rule = schema.resolved(reference)
+      guard !required.contains(key), rule["const"] == nil, let value = node[key],
+        // That of the first system.
+        place.path(of: key) != "baseline"
+      else {
+        #expect(rule["default"] == nil, "\(place.path(of: key))")
+        continue
+      }
+      if case .object = value.value { continue }
+      #expect(
+        rule["default"]?.value.text(indented: false) == value.value.text(indented: false),
+        "\(place) \(key): \(value.value.text(indented: false))")
+    }
+  }
+
+  @Test(arguments: Place.all) fileprivate func everyKeyIsDescribed(_ place: Place) throws {
+    for (key, rule) in members(try #require(try object(place)["properties"])) {
+      let rule = schema.resolved(rule)
+      let isDescribed = rule["description"].flatMap(text).map { !$0.isEmpty } ?? false
+      #expect(isDescribed || rule["const"] != nil, "\(place) \(key)")
+    }
   }
 
   /// A key that no object has makes the decoder list those it has.

@@ -38,8 +38,8 @@ public struct CatalogueUse {
     names.append((.gpu, rack.prefill.gpu.name))
     if rack.decode.gpu.name != rack.prefill.gpu.name { names.append((.gpu, rack.decode.gpu.name)) }
     names += [
-      (.nic, rack.nic.name), (.transferEngine, rack.rdmaEngine.name), (.dram, rack.dram.name),
-      (.cxl, rack.cxl.name),
+      (.host, rack.host.name), (.nic, rack.nic.name), (.transferEngine, rack.rdmaEngine.name),
+      (.dram, rack.dram.name), (.cxl, rack.cxl.name),
     ]
     names += catalogue.names(in: .software).map { (.software, $0) }
     for (section, name) in names {
@@ -71,6 +71,8 @@ public struct CatalogueUse {
     var plain = rack
     if let gpu = catalogue.gpu(rack.prefill.gpu.name) { plain.prefill.gpu = gpu }
     if let gpu = catalogue.gpu(rack.decode.gpu.name) { plain.decode.gpu = gpu }
+    if let host = catalogue.host(rack.host.name) { plain.host = host }
+    if let host = catalogue.host(rack.host.name) { plain.host = host }
     if let nic = catalogue.nic(rack.nic.name) { plain.nic = nic }
     if let dram = catalogue.dram(rack.dram.name) { plain.dram = dram }
     if let cxl = catalogue.cxl(rack.cxl.name) { plain.cxl = cxl }

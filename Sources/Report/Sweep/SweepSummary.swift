@@ -10,14 +10,24 @@ enum SweepSummary {
     [
       "mean_ttft_ms", "median_ttft_ms", "p99_ttft_ms", "mean_tpot_ms", "p99_tpot_ms",
       "request_throughput", "request_goodput", "prefix_cache_reused_ratio",
-    ]
+    ] + quantiles
+      + [
+        "energy_per_request_j", "gpu_energy_per_request_j", "energy_per_output_token_j",
+        "mean_power_w", "mean_prefill_gpu_power_w", "mean_decode_gpu_power_w",
+      ]
       + ["prefill", "decode"].flatMap { side in
         ["scheduling", "kv_read", "compute", "kv_write"].map { "mean_\(side)_\($0)_ms" }
       }
   }
 
   /// Figures that are compared with the baseline's of the same seed.
-  private static var ratios: [String] { ["mean_ttft_ms", "p99_ttft_ms", "request_throughput"] }
+  private static var ratios: [String] {
+    ["mean_ttft_ms", "p99_ttft_ms", "request_throughput", "median_ttft_ms"] + quantiles
+      + ["energy_per_request_j"]
+  }
+
+  /// Those of the TTFT beside median and P99.
+  private static var quantiles: [String] { [5, 25, 75, 90, 95].map { "p\($0)_ttft_ms" } }
 
   /// One row a point without its seed and a system: `n`, then mean and half width of the 95 %
   /// confidence interval (Student's) of each figure, then of each ratio to the baseline.
