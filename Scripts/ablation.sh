@@ -5,6 +5,7 @@
 # Five seeds, 1 000 requests of set B each (100 are warm-up), at about a half and nine tenths of the
 # rate that a system takes, and at far more than that for its peak throughput.
 set -euo pipefail
+export LC_ALL=C
 cd "$(dirname "$0")/.."
 sim=.build/release/tract-sim
 out=Results/paper/ablation.csv
