@@ -24,13 +24,16 @@ struct ServingCore {
   var dirtyEngines: [Int] = []
   /// Requests that have not reached an end.
   var unfinished: Int
-  /// The next request a closed loop offers.
-  var nextClosedLoop = 0
-  var interTokenLatencies: [(span: SimDuration, weight: Int)] = []
+  /// The request to be offered next.
+  private var nextOffered = 0
+  /// Gaps between tokens, picoseconds.
+  var tokenGaps = SampleRuns()
+  /// Every step is an event.
+  var isExact = false
   var bytesByKind = [Int](repeating: 0, count: TransferKind.allCases.count)
   var violations: [String] = []
   /// Instant at which a step or a transfer ended last.
-  private(set) var lastProgress = SimTime.zero
+  var lastProgress = SimTime.zero
   /// Set when the run was given up: what is under way stays where it is.
   private(set) var isAbandoned = false
   /// Instant the last request ended.
@@ -94,25 +97,28 @@ struct ServingCore {
 
   // MARK: Arrivals
 
-  /// Offers the first requests: all of an open loop, `concurrency` of a closed one.
+  /// Offers the first requests: one of an open loop, `concurrency` of a closed one.
   mutating func offerFirst() {
-    let frontend = SimDuration.seconds(workload.engine.frontendSeconds)
-    if let concurrency = stream.concurrency {
-      for _ in 0..<min(concurrency, requestCount) { offerNextOfClosedLoop() }
-    } else {
-      for (index, request) in stream.requests.enumerated() {
-        queue.push(.arrival(request: Int32(index)), at: request.arrival + frontend)
-      }
-    }
+    for _ in 0..<(stream.concurrency ?? 1) { offerNext() }
   }
 
-  private mutating func offerNextOfClosedLoop() {
-    guard nextClosedLoop < requestCount else { return }
-    records[nextClosedLoop].arrival = now
-    queue.push(
-      .arrival(request: Int32(nextClosedLoop)),
-      at: now + .seconds(workload.engine.frontendSeconds))
-    nextClosedLoop += 1
+  /// Offers the next request: of an open loop when the one before arrives, of a closed one when
+  /// another ends.
+  mutating func offerNext() {
+    guard nextOffered < requestCount else { return }
+    if stream.concurrency != nil { records[nextOffered].arrival = now }
+    schedule(
+      .arrival(request: Int32(nextOffered)),
+      at: records[nextOffered].arrival + .seconds(workload.engine.frontendSeconds))
+    nextOffered += 1
+  }
+
+  /// Adds an event other than a step's end. At one instant step ends come first, in order of engines,
+  /// then arrivals, then all else, the nodes' own processes last, in order of nodes.
+  mutating func schedule(_ event: ServingEvent, at time: SimTime, node: Int? = nil) {
+    var rank = engines.count
+    if case .arrival = event {} else { rank += 1 + (node.map { $0 + 1 } ?? 0) }
+    queue.push(event, at: time, rank: UInt16(rank))
   }
 
   /// Routes an arriving request to its first engine, or fails it if no engine could ever hold it.
@@ -122,6 +128,7 @@ struct ServingCore {
     let hashes = workload.router == .kvAware ? engineBlockHashes(request) : []
     let routed = RoutedRequest(
       session: session(request), tokens: record.inputTokens, blocks: hashes)
+    if workload.router == .kvAware { catchUpAll() }
     guard let engine = prefillRouter.choose(among: engines, for: routed, at: now) else {
       failWithoutWorker(request, reason: "no prefill worker is up")
       return
@@ -211,6 +218,7 @@ struct ServingCore {
   mutating func handOver(_ request: Int) {
     let routed = RoutedRequest(
       session: session(request), tokens: records[request].inputTokens)
+    if workload.router == .kvAware { catchUpAll() }
     guard let engine = decodeRouter.choose(among: engines, for: routed, at: now) else {
       lose(request, reason: "no decode worker is up")
       return
@@ -269,6 +277,7 @@ struct ServingCore {
 
   /// Fails every request that has not ended if nothing has progressed for the given span; true if so.
   mutating func abandonIfStalled(_ stall: (span: SimDuration, reason: String)) -> Bool {
+    catchUpAll()
     guard now - lastProgress > stall.span else { return false }
     giveUp(reason: stall.reason)
     return true
@@ -276,6 +285,7 @@ struct ServingCore {
 
   /// Ends the run: every request that has not ended fails.
   mutating func giveUp(reason: String) {
+    catchUpAll()
     isAbandoned = true
     for index in records.indices where records[index].outcome == .failed(reason: "unfinished") {
       records[index].outcome = .failed(reason: reason)
@@ -292,7 +302,7 @@ struct ServingCore {
   private mutating func ended() {
     unfinished -= 1
     end = now
-    if stream.concurrency != nil { offerNextOfClosedLoop() }
+    if stream.concurrency != nil { offerNext() }
   }
 
   // MARK: Transfers
@@ -315,7 +325,7 @@ struct ServingCore {
       transfers.append(transfer)
     }
     if delay > .zero {
-      queue.push(.launched(transfer: slot), at: now + delay)
+      schedule(.launched(transfer: slot), at: now + delay)
     } else {
       launch(Int(slot))
     }
@@ -382,7 +392,7 @@ struct ServingCore {
     networkChanged = false
     networkVersion &+= 1
     if let time = network.nextCompletion {
-      queue.push(.network(version: networkVersion), at: max(time, now))
+      schedule(.network(version: networkVersion), at: max(time, now))
     }
   }
 }

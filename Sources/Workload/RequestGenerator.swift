@@ -30,11 +30,6 @@ extension RequestStream {
     return stream
   }
 
-  /// Identity of block `block` of a prompt that nothing else shares.
-  private static func uniqueID(_ request: Int, _ block: Int) -> UInt64 {
-    UInt64(request) << 32 | UInt64(block) | 1 << 63
-  }
-
   private static func fixed(count: Int, input: Int, output: Int) -> RequestStream {
     let blockTokens = 64
     let ids = (input + blockTokens - 1) / blockTokens
@@ -43,7 +38,7 @@ extension RequestStream {
       requests: (0..<count).map { request in
         OfferedRequest(
           arrival: .zero, inputTokens: input, outputTokens: output,
-          promptIDs: (0..<ids).map { uniqueID(request, $0) })
+          promptIDs: PromptIDs(request: request, count: ids))
       })
   }
 
@@ -68,9 +63,8 @@ extension RequestStream {
       requests.append(
         OfferedRequest(
           arrival: .zero, inputTokens: input, outputTokens: output,
-          promptIDs: (0..<ids).map {
-            $0 < shared ? UInt64(group) << 32 | UInt64($0) : uniqueID(request, $0)
-          }))
+          promptIDs: PromptIDs(
+            request: request, count: ids, group: group, sharedCount: shared)))
     }
     return RequestStream(blockTokens: spec.blockTokens, requests: requests)
   }

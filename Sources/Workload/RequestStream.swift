@@ -10,12 +10,21 @@ public struct OfferedRequest: Sendable {
   public var arrival: SimTime
   public var inputTokens: Int
   public var outputTokens: Int
-  public var promptIDs: [UInt64]
+  public var promptIDs: PromptIDs
   /// The conversation it belongs to, where a trace says so.
   public var session: UInt64?
 
   public init(
     arrival: SimTime, inputTokens: Int, outputTokens: Int, promptIDs: [UInt64],
+    session: UInt64? = nil
+  ) {
+    self.init(
+      arrival: arrival, inputTokens: inputTokens, outputTokens: outputTokens,
+      promptIDs: PromptIDs(promptIDs), session: session)
+  }
+
+  init(
+    arrival: SimTime, inputTokens: Int, outputTokens: Int, promptIDs: PromptIDs,
     session: UInt64? = nil
   ) {
     self.arrival = arrival
