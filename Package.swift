@@ -44,7 +44,8 @@ let package = Package(
       name: "Rack", dependencies: ["CGSL", "EventKernel"],
       resources: [.embedInCode("Resources/catalogue.json")], swiftSettings: strict),
     .target(
-      name: "Workload", dependencies: ["EventKernel", "JSONText", "Rack"], swiftSettings: strict),
+      name: "Workload", dependencies: ["EventKernel", "JSONText", "Rack"],
+      resources: [.embedInCode("Resources/session-models.json")], swiftSettings: strict),
     // 4: the serving system
     .target(
       name: "Serving",
@@ -116,6 +117,10 @@ let package = Package(
     .testTarget(
       name: "ServingTests",
       dependencies: ["EventKernel", "Rack", "Report", "Serving", "TractStore", "Workload"],
+      swiftSettings: strict),
+    // Mutates workload and trace files.
+    .testTarget(
+      name: "FuzzTests", dependencies: ["EventKernel", "JSONText", "Report", "Workload"],
       swiftSettings: strict),
     // Runs the built commands.
     .testTarget(

@@ -311,7 +311,7 @@ public struct FluidNetwork {
       return
     }
     let picoseconds = (flows[index].remaining * 1e12 / rate).rounded(.up)
-    flows[index].finish = now + SimDuration(picoseconds: Int64(picoseconds))
+    flows[index].finish = now + SimDuration.nearest(picoseconds)
     flows[index].version &+= 1
     pushDue(slot)
   }

@@ -38,7 +38,7 @@ public struct ProcessorSharing {
   public var nextCompletion: SimTime? {
     guard let job = jobs.first else { return nil }
     let left = max(0, job.finish - attained) * Double(jobs.count)
-    return updated + SimDuration(picoseconds: Int64(left.rounded(.up)))
+    return updated + SimDuration.nearest(left.rounded(.up))
   }
 
   /// Removes a job that has ended by `now` and returns its tag, or nil.

@@ -33,6 +33,13 @@ public struct RandomStream: ~Copyable {
     mean + gsl_ran_gaussian(generator, deviation)
   }
 
+  /// `exp` of a normal number with this mean and deviation.
+  public mutating func lognormal(mean: Double, deviation: Double) -> Double {
+    gsl_ran_lognormal(generator, mean, deviation)
+  }
+
+  public mutating func poisson(mean: Double) -> Int { Int(gsl_ran_poisson(generator, mean)) }
+
   /// A whole number in `0..<bound`; `bound` must be positive and below 2³².
   public mutating func integer(below bound: Int) -> Int {
     Int(gsl_rng_uniform_int(generator, UInt(bound)))

@@ -2,7 +2,7 @@
 
 /// An instant of virtual time, in integer picoseconds since the start of the run.
 ///
-/// `Int64` picoseconds span 106 days, far beyond any run.
+/// `Int64` picoseconds span 106 days; sums beyond saturate, and `SimTime.horizon` comes before.
 public struct SimTime: Comparable, Hashable, Sendable {
   public var picoseconds: Int64
 
@@ -10,11 +10,15 @@ public struct SimTime: Comparable, Hashable, Sendable {
 
   public static let zero = SimTime(picoseconds: 0)
 
+  /// The end of virtual time, 92.6 days; what lasts longer is given up.
+  public static let horizon = SimTime(picoseconds: 8_000_000_000_000_000_000)
+
   @inlinable public static func < (a: SimTime, b: SimTime) -> Bool {
     a.picoseconds < b.picoseconds
   }
   @inlinable public static func + (a: SimTime, b: SimDuration) -> SimTime {
-    SimTime(picoseconds: a.picoseconds + b.picoseconds)
+    let (sum, overflows) = a.picoseconds.addingReportingOverflow(b.picoseconds)
+    return SimTime(picoseconds: overflows ? .max : sum)
   }
   @inlinable public static func - (a: SimTime, b: SimTime) -> SimDuration {
     SimDuration(picoseconds: a.picoseconds - b.picoseconds)
@@ -34,34 +38,37 @@ public struct SimDuration: Comparable, Hashable, Sendable {
 
   public static let zero = SimDuration(picoseconds: 0)
 
-  /// The nearest picosecond to `seconds`, which must be finite and within ±9.2e6.
+  /// The nearest picosecond to `seconds`; the longest span for what is beyond it or no number.
   @inlinable public static func seconds(_ seconds: Double) -> SimDuration {
-    SimDuration(picoseconds: Int64((seconds * 1e12).rounded()))
+    nearest(seconds * 1e12)
   }
-  @inlinable public static func milliseconds(_ ms: Double) -> SimDuration {
-    SimDuration(picoseconds: Int64((ms * 1e9).rounded()))
-  }
-  @inlinable public static func microseconds(_ us: Double) -> SimDuration {
-    SimDuration(picoseconds: Int64((us * 1e6).rounded()))
-  }
-  @inlinable public static func nanoseconds(_ ns: Double) -> SimDuration {
-    SimDuration(picoseconds: Int64((ns * 1e3).rounded()))
+  @inlinable public static func milliseconds(_ ms: Double) -> SimDuration { nearest(ms * 1e9) }
+  @inlinable public static func microseconds(_ us: Double) -> SimDuration { nearest(us * 1e6) }
+  @inlinable public static func nanoseconds(_ ns: Double) -> SimDuration { nearest(ns * 1e3) }
+
+  /// The nearest whole number of picoseconds, within what can be counted.
+  @inlinable public static func nearest(_ picoseconds: Double) -> SimDuration {
+    let whole = picoseconds.rounded()
+    guard whole < 9.2e18 else { return SimDuration(picoseconds: .max) }
+    return SimDuration(picoseconds: whole > -9.2e18 ? Int64(whole) : .max)
   }
 
   @inlinable public static func < (a: SimDuration, b: SimDuration) -> Bool {
     a.picoseconds < b.picoseconds
   }
   @inlinable public static func + (a: SimDuration, b: SimDuration) -> SimDuration {
-    SimDuration(picoseconds: a.picoseconds + b.picoseconds)
+    let (sum, overflows) = a.picoseconds.addingReportingOverflow(b.picoseconds)
+    return SimDuration(picoseconds: overflows ? .max : sum)
   }
   @inlinable public static func - (a: SimDuration, b: SimDuration) -> SimDuration {
     SimDuration(picoseconds: a.picoseconds - b.picoseconds)
   }
   @inlinable public static func += (a: inout SimDuration, b: SimDuration) {
-    a.picoseconds += b.picoseconds
+    a = a + b
   }
   @inlinable public static func * (a: SimDuration, n: Int) -> SimDuration {
-    SimDuration(picoseconds: a.picoseconds * Int64(n))
+    let (product, overflows) = a.picoseconds.multipliedReportingOverflow(by: Int64(n))
+    return SimDuration(picoseconds: overflows ? .max : product)
   }
 
   @inlinable public var seconds: Double { Double(picoseconds) * 1e-12 }

@@ -11,7 +11,7 @@ enum BlockHashing {
   /// `promptIDs` already identify whole prefixes, so the id that covers the block's last token,
   /// mixed with the block's index and size, names the block and everything before it.
   static func hash(
-    promptIDs: PromptIDs, idTokens: Int, blockTokens: Int, block index: Int
+    promptIDs: [UInt64], idTokens: Int, blockTokens: Int, block index: Int
   ) -> BlockHash {
     let id = promptIDs[((index + 1) * blockTokens - 1) / idTokens]
     var hash = mixed(id, UInt64(index), UInt64(blockTokens))

@@ -59,7 +59,7 @@ struct Engine {
   var outstandingTokens = 0
 
   init(
-    host: Int, pool: WorkerPool, model: StepTimeModel, decodeSteps: DecodeSteps?,
+    host: Int, pool: WorkerPool, model: StepTimeModel, decodeSteps: DecodeSteps? = nil,
     blockTokens: Int, totalBlocks: Int, watermarkBlocks: Int
   ) {
     self.host = host

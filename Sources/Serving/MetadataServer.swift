@@ -102,10 +102,10 @@ struct MetadataServer {
       let load = core.fabric.cxlLoad(host: host, in: &core.network)
       let factor =
         core.workload.rack.cxl.loadedLatency.factor(at: load) * core.faults.cxlLatencyFactor
-      return start + SimDuration(picoseconds: Int64((wayPicoseconds * factor).rounded()))
+      return start + .nearest(wayPicoseconds * factor)
     case .network:
       let start = core.faults.nicStall(host: host, at: core.now) ?? core.now
-      return start + SimDuration(picoseconds: Int64(wayPicoseconds.rounded()))
+      return start + .nearest(wayPicoseconds)
     }
   }
 

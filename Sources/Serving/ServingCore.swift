@@ -24,8 +24,8 @@ struct ServingCore {
   var dirtyEngines: [Int] = []
   /// Requests that have not reached an end.
   var unfinished: Int
-  /// The request to be offered next.
-  private var nextOffered = 0
+  /// Requests that wait for others' ends, for a user, or for the one before.
+  private var offers: OfferOrder
   /// Gaps between tokens, picoseconds.
   var tokenGaps = SampleRuns()
   /// Every step is an event.
@@ -34,6 +34,8 @@ struct ServingCore {
   var violations: [String] = []
   /// Instant at which a step or a transfer ended last.
   var lastProgress = SimTime.zero
+  /// Requests that have arrived and not ended.
+  private var present = 0
   /// Set when the run was given up: what is under way stays where it is.
   private(set) var isAbandoned = false
   /// Instant the last request ended.
@@ -79,6 +81,7 @@ struct ServingCore {
         id: $0.offset, arrival: $0.element.arrival, inputTokens: $0.element.inputTokens,
         outputTokens: $0.element.outputTokens)
     }
+    offers = OfferOrder(stream)
     unfinished = stream.requests.count
     faults = FaultState(
       workload.faults, workers: engines.count, requests: stream.requests.count)
@@ -97,20 +100,16 @@ struct ServingCore {
 
   // MARK: Arrivals
 
-  /// Offers the first requests: one of an open loop, `concurrency` of a closed one.
+  /// Offers the first requests: one of an open loop, or those of a closed one's users.
   mutating func offerFirst() {
-    for _ in 0..<(stream.concurrency ?? 1) { offerNext() }
+    offerNextOfOpenLoop()
+    for request in offers.firstOfUsers() { offerAfterPause(Int(request)) }
   }
 
-  /// Offers the next request: of an open loop when the one before arrives, of a closed one when
-  /// another ends.
-  mutating func offerNext() {
-    guard nextOffered < requestCount else { return }
-    if stream.concurrency != nil { records[nextOffered].arrival = now }
-    schedule(
-      .arrival(request: Int32(nextOffered)),
-      at: records[nextOffered].arrival + .seconds(workload.engine.frontendSeconds))
-    nextOffered += 1
+  /// Offers the next request of an open loop that awaits nothing, as the one before arrives.
+  private mutating func offerNextOfOpenLoop() {
+    guard let request = offers.nextOfOpenLoop() else { return }
+    offer(Int(request), at: stream.requests[Int(request)].arrival)
   }
 
   /// Adds an event other than a step's end. At one instant step ends come first, in order of engines,
@@ -119,6 +118,17 @@ struct ServingCore {
     var rank = engines.count
     if case .arrival = event {} else { rank += 1 + (node.map { $0 + 1 } ?? 0) }
     queue.push(event, at: time, rank: UInt16(rank))
+  }
+
+  /// The request arrives at `time`, and at its engine once the front end has passed it on.
+  private mutating func offer(_ request: Int, at time: SimTime) {
+    records[request].arrival = time
+    schedule(
+      .arrival(request: Int32(request)), at: time + .seconds(workload.engine.frontendSeconds))
+  }
+
+  private mutating func offerAfterPause(_ request: Int) {
+    offer(request, at: now + stream.requests[request].pause)
   }
 
   /// Routes an arriving request to its first engine, or fails it if no engine could ever hold it.
@@ -265,14 +275,14 @@ struct ServingCore {
     records[request].outcome = .completed
     records[request].finished = now
     observer?.request(records[request])
-    ended()
+    ended(request)
   }
 
   mutating func fail(_ request: Int, reason: String) {
     records[request].outcome = .failed(reason: reason)
     records[request].finished = now
     observer?.request(records[request])
-    ended()
+    ended(request)
   }
 
   /// Fails every request that has not ended if nothing has progressed for the given span; true if so.
@@ -299,10 +309,18 @@ struct ServingCore {
 
   mutating func noteProgress() { lastProgress = now }
 
-  private mutating func ended() {
+  /// A request enters; into an empty system, whose rest was no stall.
+  mutating func noteArrival(_ request: Int) {
+    if offers.isLatestOfOpenLoop(request) { offerNextOfOpenLoop() }
+    if present == 0 { noteProgress() }
+    present += 1
+  }
+
+  private mutating func ended(_ request: Int) {
     unfinished -= 1
+    present -= 1
     end = now
-    if stream.concurrency != nil { offerNext() }
+    for next in offers.ended(request) { offerAfterPause(Int(next)) }
   }
 
   // MARK: Transfers

@@ -21,7 +21,11 @@ struct ServingModel<C: Connector> {
     core.offerFirst()
     core.scheduleFaults()
     core.schedule(.sample, at: .zero)
-    while !core.isAbandoned, let (_, event) = core.queue.pop() {
+    while !core.isAbandoned, let (time, event) = core.queue.pop() {
+      guard time <= .horizon else {
+        core.giveUp(reason: "the run lasts longer than \(Int(SimTime.horizon.seconds)) s")
+        return
+      }
       handle(event)
       settle()
       if let observer = core.observer { rates.tell(observer, &core) }
@@ -41,7 +45,7 @@ struct ServingModel<C: Connector> {
   mutating func handle(_ event: ServingEvent) {
     switch event {
     case .arrival(let request):
-      if core.stream.concurrency == nil { core.offerNext() }
+      core.noteArrival(Int(request))
       if let reason = connector.refusal(Int(request), core) {
         core.fail(Int(request), reason: reason)
       } else {

@@ -118,6 +118,11 @@ final class ObjectReader {
       mistyped(key, node, "a number")
       return nil
     }
+    // In another unit it must still be a number.
+    guard value == 0 || abs(value) > 1e-290 else {
+      report(key, "\(brief(value)) is too small to be told from 0")
+      return nil
+    }
     guard range.contains(value), !open || value > range.lowerBound else {
       let lower = open ? "above \(brief(range.lowerBound))" : "\(brief(range.lowerBound))"
       report(
@@ -166,9 +171,11 @@ final class ObjectReader {
     return choice(key, default: fallback)
   }
 
-  /// Reports keys that nothing asked for, naming the nearest one that exists.
+  /// Reports keys that nothing asked for, naming the nearest one that exists; those that begin with
+  /// `//` are comments.
   func finish() {
-    for (key, value) in members where !known.contains(key) {
+    for (key, value) in members where !known.contains(key) && !key.hasPrefix("//") {
+      let key = key.count > 64 ? key.prefix(64) + "…" : key
       let names = known.sorted()
       // A name cut short, or else the one with the fewest changes.
       let continued = key.count >= 3 ? names.first { $0.hasPrefix(key) } : nil

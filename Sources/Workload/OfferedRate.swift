@@ -4,15 +4,18 @@ import EventKernel
 
 extension Workload {
   /// Requests a second that arrive on average: as set, or as the trace recorded them and its
-  /// speed-up; nil in a closed loop, where ends bring them.
+  /// speed-up; nil where ends of requests bring others.
   /// - Throws: what is wrong with a trace.
   public func offeredRate() throws(WorkloadError) -> Double? {
     switch traffic.arrivals {
     case .poisson(let rate), .gamma(let rate, _), .deterministic(let rate): return rate
-    case .closedLoop: return nil
+    case .closedLoop, .sessions: return nil
     case .recorded:
-      let times = try RequestStream.generate(for: self).requests.map(\.arrival)
-      guard let first = times.first, let last = times.last, last > first else { return nil }
+      let requests = try RequestStream.generate(for: self).requests
+      let times = requests.map(\.arrival)
+      guard requests.allSatisfy({ $0.follows == nil }), let first = times.first,
+        let last = times.last, last > first
+      else { return nil }
       return Double(times.count - 1) / (last - first).seconds
     }
   }
@@ -28,11 +31,16 @@ extension Workload {
       workload.traffic.arrivals = .gamma(ratePerSecond: rate * factor, burstiness: burstiness)
     case .deterministic(let rate):
       workload.traffic.arrivals = .deterministic(ratePerSecond: rate * factor)
-    case .closedLoop: break
+    case .closedLoop, .sessions: break
     case .recorded:
-      if case .trace(var spec) = traffic.source {
+      switch traffic.source {
+      case .trace(var spec):
         spec.speedup *= factor
         workload.traffic.source = .trace(spec)
+      case .sessions(var spec):
+        spec.speedup *= factor
+        workload.traffic.source = .sessions(spec)
+      case .fixed, .synthetic: break
       }
     }
     return workload

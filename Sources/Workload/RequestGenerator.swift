@@ -7,38 +7,64 @@ extension RequestStream {
   /// - Throws: what is wrong with a trace, all lines in one pass.
   public static func generate(for workload: Workload) throws(WorkloadError) -> RequestStream {
     var stream: RequestStream
+    let count = workload.stop.requests ?? 0
     switch workload.traffic.source {
     case .fixed(let input, let output):
-      stream = fixed(count: workload.stop.requests ?? 0, input: input, output: output)
+      try checkSize(workload, tokens: Double(input), blockTokens: fixedBlockTokens)
+      stream = fixed(count: count, input: input, output: output)
     case .synthetic(let spec):
-      stream = synthetic(count: workload.stop.requests ?? 0, spec, seed: workload.seed)
+      // Half of the prompts are longer than the mean, few by more than four deviations.
+      try checkSize(
+        workload, tokens: spec.inputTokens + 4 * spec.inputTokensDeviation,
+        blockTokens: spec.blockTokens)
+      stream = synthetic(count: count, spec, seed: workload.seed)
     case .trace(let spec):
-      stream = try TraceFile.read(spec, limit: workload.stop.requests)
-      guard stream.requests.count > workload.stop.warmupRequests else {
+      let trace = try TraceFile.rows(spec, limit: workload.stop.requests)
+      guard trace.rows.count > workload.stop.warmupRequests else {
         throw WorkloadError([
           Problem(
             file: spec.path, line: 0, path: "",
-            message: "has \(stream.requests.count) requests, all of them warm-up; "
+            message: "has \(trace.rows.count) requests, all of them warm-up; "
               + "lower stop.warmup_requests")
         ])
       }
-      if case .recorded = workload.traffic.arrivals {
-        stream.replay(spec, seed: workload.seed)
-      }
+      stream = try replayed(
+        trace, spec, workload.traffic.arrivals, file: spec.path, seed: workload.seed)
+    case .sessions(let spec):
+      stream = try sessions(
+        spec, count: count, arrivals: workload.traffic.arrivals, seed: workload.seed)
+      guard stream.requests.count == count else { throw tooLarge(workload) }
     }
-    stream.arrive(workload.traffic.arrivals, seed: workload.seed)
+    try stream.arrive(workload)
     return stream
   }
 
+  private static func tooLarge(_ workload: Workload) -> WorkloadError {
+    WorkloadError([
+      Problem(
+        file: workload.file, line: 0, path: "$.stop.requests",
+        message:
+          "prompts have more than \(blockLimit) blocks in all; take fewer requests, or larger "
+          + "traffic.block_tokens")
+    ])
+  }
+
+  private static func checkSize(
+    _ workload: Workload, tokens: Double, blockTokens: Int
+  ) throws(WorkloadError) {
+    let blocks = (tokens / Double(blockTokens)).rounded(.up) * Double(workload.stop.requests ?? 0)
+    guard blocks <= Double(blockLimit) else { throw tooLarge(workload) }
+  }
+
+  private static var fixedBlockTokens: Int { 64 }
+
   private static func fixed(count: Int, input: Int, output: Int) -> RequestStream {
-    let blockTokens = 64
-    let ids = (input + blockTokens - 1) / blockTokens
-    return RequestStream(
-      blockTokens: blockTokens,
+    RequestStream(
+      blockTokens: fixedBlockTokens,
       requests: (0..<count).map { request in
         OfferedRequest(
           arrival: .zero, inputTokens: input, outputTokens: output,
-          promptIDs: PromptIDs(request: request, count: ids))
+          promptIDs: uniqueIDs(request, tokens: input, blockTokens: fixedBlockTokens))
       })
   }
 
@@ -63,38 +89,26 @@ extension RequestStream {
       requests.append(
         OfferedRequest(
           arrival: .zero, inputTokens: input, outputTokens: output,
-          promptIDs: PromptIDs(
-            request: request, count: ids, group: group, sharedCount: shared)))
+          promptIDs: (0..<ids).map {
+            $0 < shared ? UInt64(group) << 32 | UInt64($0) : uniqueID(request, $0)
+          }))
     }
     return RequestStream(blockTokens: spec.blockTokens, requests: requests)
   }
 
-  /// Recorded times, sped up and smeared.
-  private mutating func replay(_ spec: Traffic.TraceSpec, seed: UInt64) {
-    var smear = RandomStream(seed: seed, name: "smear")
-    let origin = requests.first?.arrival ?? .zero
-    for index in requests.indices {
-      let offset = (requests[index].arrival - origin).seconds
-      let spread = spec.smearSeconds > 0 ? smear.uniform() * spec.smearSeconds : 0
-      requests[index].arrival = .zero + .seconds((offset + spread) / spec.speedup)
-    }
-    // Equal times keep the trace's order.
-    let order = requests.indices.sorted {
-      (requests[$0].arrival, $0) < (requests[$1].arrival, $1)
-    }
-    requests = order.map { requests[$0] }
-  }
-
-  private mutating func arrive(_ arrivals: Traffic.Arrivals, seed: UInt64) {
-    var random = RandomStream(seed: seed, name: "arrivals")
+  /// Arrivals of a process, where none are recorded.
+  private mutating func arrive(_ workload: Workload) throws(WorkloadError) {
+    var random = RandomStream(seed: workload.seed, name: "arrivals")
+    var thinking = RandomStream(seed: workload.seed, name: "think times")
     var time = SimTime.zero
     for index in requests.indices {
       let gap: Double
-      switch arrivals {
-      case .recorded: return
-      case .closedLoop(let limit):
-        concurrency = limit
-        return
+      switch workload.traffic.arrivals {
+      case .recorded, .sessions: return
+      case .closedLoop(let users, let mean):
+        concurrency = users
+        requests[index].pause = .seconds(mean > 0 ? thinking.exponential(mean: mean) : 0)
+        continue
       case .poisson(let rate): gap = random.exponential(mean: 1 / rate)
       case .gamma(let rate, let shape):
         gap = random.gamma(shape: shape, scale: 1 / (rate * shape))
@@ -102,6 +116,13 @@ extension RequestStream {
       }
       time = time + .seconds(gap)
       requests[index].arrival = time
+    }
+    guard time.seconds <= Self.spanLimit else {
+      throw WorkloadError([
+        Problem(
+          file: workload.file, line: 0, path: "$.traffic.arrivals.rate_rps",
+          message: "\(requests.count) requests take more than \(Int(Self.spanLimit)) s to arrive")
+      ])
     }
   }
 }

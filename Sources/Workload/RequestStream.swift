@@ -10,21 +10,17 @@ public struct OfferedRequest: Sendable {
   public var arrival: SimTime
   public var inputTokens: Int
   public var outputTokens: Int
-  public var promptIDs: PromptIDs
+  public var promptIDs: [UInt64]
   /// The conversation it belongs to, where a trace says so.
   public var session: UInt64?
+  /// The request whose end it awaits, by its place in the stream; nil arrives at `arrival`, or in a
+  /// closed loop when a user is free.
+  public var follows: Int32?
+  /// Pause before it: from that end, or of a closed loop's user.
+  public var pause = SimDuration.zero
 
   public init(
     arrival: SimTime, inputTokens: Int, outputTokens: Int, promptIDs: [UInt64],
-    session: UInt64? = nil
-  ) {
-    self.init(
-      arrival: arrival, inputTokens: inputTokens, outputTokens: outputTokens,
-      promptIDs: PromptIDs(promptIDs), session: session)
-  }
-
-  init(
-    arrival: SimTime, inputTokens: Int, outputTokens: Int, promptIDs: PromptIDs,
     session: UInt64? = nil
   ) {
     self.arrival = arrival
@@ -40,12 +36,29 @@ public struct RequestStream: Sendable {
   /// Tokens per prompt id.
   public var blockTokens: Int
   public var requests: [OfferedRequest]
-  /// Set for closed-loop arrivals: requests in flight at once; arrival times are then ignored.
+  /// Set for closed loops: users, each with one request or session in flight; arrival times are
+  /// then ignored.
   public var concurrency: Int?
 
   public init(blockTokens: Int, requests: [OfferedRequest], concurrency: Int? = nil) {
     self.blockTokens = blockTokens
     self.requests = requests
     self.concurrency = concurrency
+  }
+
+  /// The most blocks of all prompts of a run together; names of more would not fit in memory.
+  static var blockLimit: Int { 1 << 28 }
+
+  /// Marks names of blocks that no other request has.
+  static var uniqueMark: UInt64 { 1 << 63 }
+
+  /// Identity of block `block` of a prompt that nothing else shares.
+  static func uniqueID(_ request: Int, _ block: Int) -> UInt64 {
+    UInt64(request) << 32 | UInt64(block) | uniqueMark
+  }
+
+  /// Identities of all blocks of such a prompt.
+  static func uniqueIDs(_ request: Int, tokens: Int, blockTokens: Int) -> [UInt64] {
+    (0..<((tokens + blockTokens - 1) / blockTokens)).map { uniqueID(request, $0) }
   }
 }

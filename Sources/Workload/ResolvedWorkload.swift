@@ -199,9 +199,20 @@ public enum ResolvedWorkload {
     case .trace(let spec):
       members = [
         ("kind", JSONNode(.string("trace"))), ("file", JSONNode(.string(spec.path))),
+        ("format", JSONNode(.string(spec.format.rawValue))),
         ("speedup", JSONNode(.number(spec.speedup))),
         ("smear_ms", JSONNode(number(spec.smearSeconds, 1e3))),
-        ("block_tokens", JSONNode(.integer(spec.blockTokens))),
+        ("from_s", JSONNode(.number(spec.fromSeconds))),
+      ]
+      if let to = spec.toSeconds { members.append(("to_s", JSONNode(.number(to)))) }
+      for (key, value) in [("sessions", spec.sessions), ("block_tokens", spec.blockTokens)] {
+        if let value { members.append((key, JSONNode(.integer(value)))) }
+      }
+    case .sessions(let spec):
+      members = [
+        ("kind", JSONNode(.string("sessions"))),
+        ("model", JSONNode(.string(spec.model.rawValue))),
+        ("speedup", JSONNode(.number(spec.speedup))),
       ]
     }
     members.append(("arrivals", JSONNode(arrivals(traffic.arrivals))))
@@ -211,16 +222,30 @@ public enum ResolvedWorkload {
   private static func arrivals(_ arrivals: Traffic.Arrivals) -> JSONValue {
     switch arrivals {
     case .poisson(let rate):
-      .object(["process": .string("poisson"), "rate_rps": .number(rate)])
+      return .object(["process": .string("poisson"), "rate_rps": .number(rate)])
     case .gamma(let rate, let burstiness):
-      .object([
+      return .object([
         "process": .string("gamma"), "rate_rps": .number(rate), "burstiness": .number(burstiness),
       ])
     case .deterministic(let rate):
-      .object(["process": .string("deterministic"), "rate_rps": .number(rate)])
-    case .closedLoop(let concurrency):
-      .object(["process": .string("closed_loop"), "concurrency": .integer(concurrency)])
-    case .recorded: .object(["process": .string("recorded")])
+      return .object(["process": .string("deterministic"), "rate_rps": .number(rate)])
+    case .closedLoop(let concurrency, let think):
+      return .object([
+        "process": .string("closed_loop"), "concurrency": .integer(concurrency),
+        "think_time_s": .number(think),
+      ])
+    case .recorded: return .object(["process": .string("recorded")])
+    case .sessions(let sessions):
+      var members = [(key: "process", value: JSONNode(.string("sessions")))]
+      if let users = sessions.concurrency {
+        members.append(("concurrency", JSONNode(.integer(users))))
+      }
+      for (key, value) in [
+        ("rate_rps", sessions.ratePerSecond), ("think_time_s", sessions.thinkSeconds),
+      ] {
+        if let value { members.append((key, JSONNode(.number(value)))) }
+      }
+      return .object(members)
     }
   }
 

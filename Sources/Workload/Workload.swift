@@ -169,6 +169,7 @@ public struct Traffic: Sendable {
     case fixed(inputTokens: Int, outputTokens: Int)
     case synthetic(SyntheticSpec)
     case trace(TraceSpec)
+    case sessions(SessionSpec)
   }
 
   /// Lengths drawn from normal distributions, prompts from prefix groups.
@@ -188,20 +189,44 @@ public struct Traffic: Sendable {
 
   public struct TraceSpec: Hashable, Sendable {
     public var path: String
-    /// Divides recorded time gaps.
+    public var format: TraceFormat
+    /// Divides recorded time gaps between requests, or sessions that wait for their answers.
     public var speedup: Double
     /// Recorded times are spread uniformly over this span, seconds; 0 keeps them.
     public var smearSeconds: Double
-    /// Tokens per `hash_ids` entry.
-    public var blockTokens: Int
+    /// Tokens per `hash_ids` entry; nil takes the format's or the file's.
+    public var blockTokens: Int?
+    /// The part of the trace that counts, seconds from its first request; nil goes to its end.
+    public var fromSeconds: Double
+    public var toSeconds: Double?
+    /// The first sessions that count; nil for all.
+    public var sessions: Int?
 
     public init(
-      path: String, speedup: Double = 1, smearSeconds: Double = 0, blockTokens: Int = 512
+      path: String, format: TraceFormat = .auto, speedup: Double = 1, smearSeconds: Double = 0,
+      blockTokens: Int? = nil, fromSeconds: Double = 0, toSeconds: Double? = nil,
+      sessions: Int? = nil
     ) {
       self.path = path
+      self.format = format
       self.speedup = speedup
       self.smearSeconds = smearSeconds
       self.blockTokens = blockTokens
+      self.fromSeconds = fromSeconds
+      self.toSeconds = toSeconds
+      self.sessions = sessions
+    }
+  }
+
+  /// Conversations drawn from a model.
+  public struct SessionSpec: Hashable, Sendable {
+    public var model: SessionModel
+    /// Divides the model's time gaps.
+    public var speedup: Double
+
+    public init(model: SessionModel, speedup: Double) {
+      self.model = model
+      self.speedup = speedup
     }
   }
 
@@ -210,10 +235,32 @@ public struct Traffic: Sendable {
     /// Gamma renewal process; burstiness is the shape, 1 is Poisson, below 1 burstier.
     case gamma(ratePerSecond: Double, burstiness: Double)
     case deterministic(ratePerSecond: Double)
-    /// This many requests in flight, the next as one ends.
-    case closedLoop(concurrency: Int)
-    /// As the trace recorded them.
+    /// This many users, each with one request at a time and a pause before it, seconds on average.
+    case closedLoop(concurrency: Int, thinkSeconds: Double)
+    /// As the trace recorded them; rows that record a delay follow the end of the row before.
     case recorded
+    /// Sessions whose turns follow one another's ends.
+    case sessions(SessionArrivals)
+  }
+
+  /// When sessions begin and how long users think; both as recorded where nothing is said.
+  public struct SessionArrivals: Hashable, Sendable {
+    /// Sessions at a time, the next as one ends.
+    public var concurrency: Int?
+    /// Sessions a second, as a Poisson process.
+    public var ratePerSecond: Double?
+    /// Mean of the exponential pause before a turn, seconds.
+    public var thinkSeconds: Double?
+
+    /// Whether sessions begin when the trace says.
+    var hasRecordedStarts: Bool { concurrency == nil && ratePerSecond == nil }
+
+    public init(concurrency: Int? = nil, ratePerSecond: Double? = nil, thinkSeconds: Double? = nil)
+    {
+      self.concurrency = concurrency
+      self.ratePerSecond = ratePerSecond
+      self.thinkSeconds = thinkSeconds
+    }
   }
 }
 

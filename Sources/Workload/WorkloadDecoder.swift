@@ -1,4 +1,4 @@
-// From JSON to a `Workload`: names, traffic and rules; racks and systems have their own files.
+// From JSON to a `Workload`: names and rules; traffic, racks and systems have their own files.
 
 import JSONText
 import Rack
@@ -12,6 +12,7 @@ struct WorkloadDecoder {
   /// Largest values accepted; beyond them integer time or memory would overflow.
   static let countLimit = 100_000_000
   static let tokenLimit = 10_000_000
+  static let requestLimit = 10_000_000
 
   func workload(_ root: JSONNode) -> Workload? {
     let reader = ObjectReader(root, path: "$", line: root.line, log: log)
@@ -137,111 +138,14 @@ struct WorkloadDecoder {
     }
   }
 
-  // MARK: Traffic
-
-  private enum TrafficKind: String, CaseIterable { case fixed = "static", synthetic, trace }
-  private enum ArrivalKind: String, CaseIterable {
-    case poisson, gamma, deterministic, recorded
-    case closedLoop = "closed_loop"
-  }
-
-  private func traffic(_ root: ObjectReader) -> Traffic? {
-    guard root.has("traffic") else {
-      _ = root.node("traffic")
-      root.report("traffic", "is missing; say what arrives")
-      return nil
-    }
-    let reader = root.object("traffic")
-    defer { reader.finish() }
-    let tokens = 1...Self.tokenLimit
-    let source: Traffic.Source?
-    switch reader.requiredChoice("kind", of: TrafficKind.self) {
-    case nil: source = nil
-    case .fixed:
-      let input = reader.requiredInteger("input_tokens", in: tokens)
-      let output = reader.requiredInteger("output_tokens", in: tokens)
-      if let input, let output {
-        source = .fixed(inputTokens: input, outputTokens: output)
-      } else {
-        source = nil
-      }
-    case .synthetic: source = synthetic(reader)
-    case .trace:
-      let limit = 1e6
-      let file = reader.requiredString("file")
-      let spec = Traffic.TraceSpec(
-        path: file.map(resolved) ?? "",
-        speedup: reader.number("speedup", default: 1, in: 0...limit, open: true),
-        smearSeconds: reader.number("smear_ms", default: 0, in: 0...limit * 1e3) / 1e3,
-        blockTokens: reader.integer("block_tokens", default: 512, in: 1...65_536))
-      source = file == nil ? nil : .trace(spec)
-    }
-    let isTrace = if case .trace = source { true } else { false }
-    let arrivals = arrivals(reader, isTrace: isTrace)
-    guard let source, let arrivals else { return nil }
-    return Traffic(source: source, arrivals: arrivals)
-  }
-
-  private func synthetic(_ reader: ObjectReader) -> Traffic.Source? {
-    let range = 1...Double(Self.tokenLimit)
-    let spread = 0...Double(Self.tokenLimit)
-    let input = reader.requiredNumber("input_tokens", in: range)
-    let output = reader.requiredNumber("output_tokens", in: range)
-    let unique = reader.requiredNumber("unique_tokens", in: range)
-    let spec = Traffic.SyntheticSpec(
-      inputTokens: input ?? 1,
-      inputTokensDeviation: reader.number("input_tokens_std", default: 0, in: spread),
-      outputTokens: output ?? 1,
-      outputTokensDeviation: reader.number("output_tokens_std", default: 0, in: spread),
-      uniqueTokens: unique ?? 1,
-      uniqueTokensDeviation: reader.number("unique_tokens_std", default: 0, in: spread),
-      prefixGroups: reader.integer("prefix_groups", default: 1, in: 1...Self.countLimit),
-      blockTokens: reader.integer("block_tokens", default: 16, in: 1...65_536))
-    guard let input, output != nil, let unique else { return nil }
-    if unique > input {
-      reader.report("unique_tokens", "is more than input_tokens; at most \(Int(input)) are allowed")
-    }
-    return .synthetic(spec)
-  }
-
-  private func arrivals(_ traffic: ObjectReader, isTrace: Bool) -> Traffic.Arrivals? {
-    guard traffic.has("arrivals") else {
-      _ = traffic.node("arrivals")
-      if isTrace { return .recorded }
-      traffic.report("arrivals", "is missing; e.g. {\"process\": \"poisson\", \"rate_rps\": 1}")
-      return nil
-    }
-    let reader = traffic.object("arrivals")
-    defer { reader.finish() }
-    switch reader.requiredChoice("process", of: ArrivalKind.self) {
-    case nil: return nil
-    case .poisson: return rate(reader).map { .poisson(ratePerSecond: $0) }
-    case .deterministic: return rate(reader).map { .deterministic(ratePerSecond: $0) }
-    case .gamma:
-      let burstiness = reader.number("burstiness", default: 1, in: 0...1e6, open: true)
-      return rate(reader).map { .gamma(ratePerSecond: $0, burstiness: burstiness) }
-    case .closedLoop:
-      return reader.requiredInteger("concurrency", in: 1...Self.countLimit)
-        .map { .closedLoop(concurrency: $0) }
-    case .recorded:
-      if isTrace { return .recorded }
-      reader.report("process", "only a trace has recorded arrivals; choose poisson or another")
-      return nil
-    }
-  }
-
-  private func rate(_ reader: ObjectReader) -> Double? {
-    reader.requiredNumber("rate_rps", in: 0...1e6, open: true)
-  }
-
   private func stop(_ reader: ObjectReader, traffic: Traffic?) -> StopRule {
     defer { reader.finish() }
-    let requests = reader.optionalInteger("requests", in: 1...Self.countLimit)
+    let requests = reader.optionalInteger("requests", in: 1...Self.requestLimit)
     let isTrace = if case .trace? = traffic?.source { true } else { false }
     if requests == nil, !isTrace, !reader.has("requests") {
       reader.report("requests", "is missing; only a trace ends by itself")
     }
-    let warmup = reader.integer("warmup_requests", default: 0, in: 0...Self.countLimit)
+    let warmup = reader.integer("warmup_requests", default: 0, in: 0...Self.requestLimit)
     if let requests, warmup >= requests {
       reader.report("warmup_requests", "\(warmup) leaves none of \(requests) requests to measure")
     }

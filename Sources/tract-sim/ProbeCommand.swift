@@ -87,32 +87,3 @@ struct ProbeFabricCommand: ParsableCommand {
     }
   }
 }
-
-struct ProbeTrace: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "trace", abstract: "A trace's arrivals, lengths and prefix reuse.")
-
-  @Argument(help: "Mooncake JSON lines, plain, .xz or .gz.") var file: String
-  @Option(help: "Tokens per hash id.") var blockTokens = 512
-  @Option(help: "Seed of the random routing.") var seed = 1
-  @Option(help: "table or json.") var format = ProbeFormat.table
-
-  func run() throws {
-    guard blockTokens >= 1, seed >= 0 else {
-      throw ValidationError("--block-tokens must be positive, --seed not negative")
-    }
-    let spec = Traffic.TraceSpec(path: file, blockTokens: blockTokens)
-    let statistics: TraceStatistics
-    do {
-      statistics = TraceStatistics(
-        try TraceFile.read(spec, limit: nil), seed: UInt64(seed))
-    } catch {
-      throw Exit.fail(Exit.badInput, error.description)
-    }
-    let json = TraceReport.json(statistics)
-    switch format {
-    case .json: print(json.text(indented: true))
-    case .table: print(TraceReport.table(statistics), terminator: "")
-    }
-  }
-}

@@ -12,11 +12,18 @@ struct TractSim: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tract-sim",
     abstract: "Simulates disaggregated LLM serving on a rack and compares ways to move its KV.",
+    discussion: """
+      Begin with:
+        tract-sim run
+        tract-sim init h100-rack && tract-sim run workload.json
+      """,
     version: Comparison.version,
     subcommands: [
-      RunCommand.self, SweepCommand.self, CapacityCommand.self, ValidateCommand.self,
+      InitCommand.self, RunCommand.self, SweepCommand.self, CapacityCommand.self,
+      ValidateCommand.self,
       CatalogCommand.self,
-      ProbeCommand.self, CalibrateCommand.self, PlotCommand.self, CheckCommand.self,
+      ProbeCommand.self, TraceCommand.self, CalibrateCommand.self, PlotCommand.self,
+      CheckCommand.self,
     ])
 }
 

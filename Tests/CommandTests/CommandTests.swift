@@ -12,8 +12,9 @@ private let small = [
 
 @Suite struct HelpTests {
   @Test(arguments: [
-    "", "run", "sweep", "capacity", "validate", "catalog", "probe", "probe gpu", "probe fabric",
-    "probe trace",
+    "", "init", "run", "sweep", "capacity", "validate", "catalog", "probe", "probe gpu",
+    "probe fabric",
+    "probe trace", "trace", "trace convert", "trace synthesize",
     "probe store", "probe cxl",
     "calibrate", "plot",
     "check",

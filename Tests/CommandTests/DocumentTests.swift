@@ -4,8 +4,8 @@ import Foundation
 import Testing
 
 /// A document's `console` blocks: lines that begin with `$ ` are commands, those that end with a
-/// backslash go on in the next, and all others are what the commands before them print. A line `…`
-/// stands for any lines.
+/// backslash go on in the next, as do those after `<<'END'` until `END`; all others are what the
+/// commands before them print. A line `…` stands for any lines.
 private struct ConsoleBlock {
   var steps: [(command: String, output: [String])] = []
 
@@ -19,7 +19,9 @@ private struct ConsoleBlock {
       } else if !steps.isEmpty {
         steps[steps.count - 1].output.append(line)
       }
-      isContinued = line.hasSuffix("\\") && (isContinued || line.hasPrefix("$ "))
+      let isCommand = isContinued || line.hasPrefix("$ ")
+      let hasText = steps.last?.command.contains("<<'END'") == true && line != "END"
+      isContinued = isCommand && (line.hasSuffix("\\") || hasText)
     }
   }
 
@@ -38,10 +40,22 @@ private func matches(_ lines: ArraySlice<String>, _ pattern: ArraySlice<String>)
 }
 
 @Suite struct DocumentTests {
+  /// Documents that show commands and what they print, by path in `docs` without the suffix.
+  private static let documents: [String] = {
+    let folder = Command.package.appendingPathComponent("docs")
+    let names = FileManager.default.enumerator(atPath: folder.path)?.compactMap { $0 as? String }
+    return (names ?? []).sorted().filter { name in
+      let text = try? String(contentsOf: folder.appendingPathComponent(name), encoding: .utf8)
+      return name.hasSuffix(".md") && text?.contains("```console\n") == true
+    }.map { String($0.dropLast(3)) }
+  }()
+
   /// Runs a document's commands one after another in a folder that looks like the project's.
   ///
   /// `TRACT_ACCEPT_GOLDENS=1` writes what they print now, where the document shows it whole.
-  @Test(arguments: ["capacity", "ci"]) func commandsPrintWhatIsWritten(_ name: String) throws {
+  @Test(arguments: documents) func commandsPrintWhatIsWritten(_ name: String)
+    throws
+  {
     let file = Command.package.appendingPathComponent("docs/\(name).md")
     var lines = try String(contentsOf: file, encoding: .utf8).components(separatedBy: "\n")
     let scratch = try Scratch()

@@ -111,7 +111,7 @@ private let badTraces = [
   BadFile("empty trace", "", "holds no requests"),
   BadFile("blank trace", "\n\n \n", "holds no requests"),
   BadFile("truncated line", line + "\n" + line.prefix(30), "trace.jsonl:2", "not valid JSON"),
-  BadFile("not JSON lines", "timestamp,input\n0,600\n", "trace.jsonl:1", "not valid JSON"),
+  BadFile("no known format", "timestamp,input\n0,600\n", "trace.jsonl:1", "in no known format"),
   BadFile("not an object", line + "\n[1]\n", "trace.jsonl:2", "expected an object"),
   BadFile(
     "unsorted", line.replacing(": 0,", with: ": 50,") + "\n" + line, "trace.jsonl:2",
@@ -160,6 +160,21 @@ private let badTraces = [
       "w.json",
       workload(traffic: #"{"kind": "trace", "file": "trace.jsonl.\#(suffix)"}"#, stop: "{}"))
     try refuse(path, in: scratch, ["trace.jsonl.\(suffix)", "truncated or not in its format"])
+  }
+
+  /// A few kilobytes that become a line without end: read up to the limit of a line, and no further.
+  @Test(arguments: ["gz", "xz"]) func bombsAreRefused(_ suffix: String) throws {
+    let scratch = try Scratch()
+    let bomb = scratch.file("trace.jsonl.\(suffix)")
+    let packer = suffix == "gz" ? "gzip -1" : "xz -0"
+    let shell = try Process.run(
+      URL(fileURLWithPath: "/bin/sh"),
+      arguments: ["-c", "head -c 300000000 /dev/zero | \(packer) > \(bomb)"])
+    shell.waitUntilExit()
+    let path = try scratch.write(
+      "w.json",
+      workload(traffic: #"{"kind": "trace", "file": "trace.jsonl.\#(suffix)"}"#, stop: "{}"))
+    try refuse(path, in: scratch, ["longer than 64 MiB"])
   }
 
   @Test func absentWorkloadIsRefused() throws {

@@ -82,6 +82,53 @@ import Testing
     #expect(try files("whole") == files("cut"))
   }
 
+  /// Killed at random twenty times, a sweep leaves files that the next run goes on with, and ends as
+  /// if nothing had happened.
+  @Test func killedSweepsGoOn() throws {
+    let arguments = [
+      "sweep", file, "--vary", "traffic.arrivals.rate_rps=0.1:2:0.1", "--vary",
+      "stop.requests=200,300", "--seeds", "1..5", "--jobs", "2", "--output",
+    ]
+    #expect(try Command.run("tract-sim", arguments + [scratch.file("whole")]).status == 0)
+    let total = try text("whole").split(separator: "\n").count
+    var kills = 0
+    var seed = UInt64.random(in: 0 ... .max)
+    var last = 0
+    while kills < 20 {
+      let process = Process()
+      process.executableURL = Command.program("tract-sim")
+      process.arguments = arguments + [scratch.file("cut"), "--resume"]
+      process.standardOutput = FileHandle.nullDevice
+      process.standardError = FileHandle.nullDevice
+      try process.run()
+      // From the program's first instants to well into its rows.
+      seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      usleep(UInt32(seed >> 33) % 120_000)
+      kill(process.processIdentifier, SIGKILL)
+      process.waitUntilExit()
+      guard process.terminationReason == .uncaughtSignal else {
+        // It was done before; begin anew.
+        #expect(try files("whole") == files("cut"))
+        try FileManager.default.removeItem(atPath: scratch.file("cut"))
+        last = 0
+        continue
+      }
+      kills += 1
+      guard FileManager.default.fileExists(atPath: scratch.file("cut/sweep.jsonl")) else {
+        continue
+      }
+      // Nothing that was finished is lost; a last line may be torn.
+      let rows = try text("cut").split(separator: "\n", omittingEmptySubsequences: false).count - 1
+      #expect(rows >= last - 2 && rows <= total)
+      last = rows
+    }
+    let resumed = try Command.run("tract-sim", arguments + [scratch.file("cut"), "--resume"])
+    #expect(resumed.status == 0, "\(resumed.error)")
+    #expect(try files("whole") == files("cut"))
+    let names = try FileManager.default.contentsOfDirectory(atPath: scratch.file("cut"))
+    #expect(Set(names) == ["sweep.jsonl", "sweep.csv", "summary.csv"])
+  }
+
   @Test func shardsMergeByResuming() throws {
     #expect(try sweep("whole").status == 0)
     var lines = ""

@@ -47,7 +47,16 @@ private func decode(_ text: String, _ overrides: [String] = []) throws(WorkloadE
   ("router=fastest", "round_robin"), ("traffic.kind=burst", "allowed are"),
   ("traffic.input_tokens=0", "out of range"), ("traffic.arrivals.rate_rps=0", "above 0"),
   ("traffic.arrivals.rate_rps=null", "expected a number"),
-  ("traffic.arrivals.process=recorded", "only a trace"), ("stop.requests=1.5", "whole number"),
+  ("traffic.arrivals.process=recorded", "only a trace"),
+  ("traffic.arrivals.process=sessions", "only traces and session models"),
+  (
+    "traffic={\"kind\":\"trace\",\"file\":\"x\",\"arrivals\":{\"process\":\"sessions\",\"rate_rps\":1,\"concurrency\":2}}",
+    "does not go with concurrency"
+  ),
+  ("traffic={\"kind\":\"trace\",\"file\":\"x\",\"from_s\":5,\"to_s\":5}", "leaves nothing"),
+  ("traffic={\"kind\":\"trace\",\"file\":\"x\",\"format\":\"parquet\"}", "allowed are \"auto\""),
+  ("traffic={\"kind\":\"sessions\",\"model\":\"chat\"}", "agentic-code"),
+  ("stop.requests=1.5", "whole number"),
   ("stop.warmup_requests=10", "leaves none"), ("slo.ttft_ms=0", "above 0"),
   ("prices=5", "expected an object"), ("prices.host=-1", "out of range"),
   ("prices.gpu=1", "unknown key"),

@@ -54,6 +54,10 @@ private struct Place: CustomTestStringConvertible, Sendable {
         path: "traffic",
         overrides: ["traffic={\"kind\":\"trace\",\"file\":\"t.jsonl\",\(arrivals)}"],
         form: ["kind": "trace"]),
+      Place(
+        path: "traffic",
+        overrides: ["traffic={\"kind\":\"sessions\",\"model\":\"agentic-code\",\(arrivals)}"],
+        form: ["kind": "sessions"]),
     ]
     let processes = [
       ("poisson", "\"rate_rps\":1"), ("deterministic", "\"rate_rps\":1"),
@@ -65,6 +69,11 @@ private struct Place: CustomTestStringConvertible, Sendable {
         overrides: ["traffic.arrivals={\"process\":\"\(process)\",\(rest)}"],
         form: ["process": process])
     }
+    let sessions = Place(
+      path: "traffic.arrivals",
+      overrides: [
+        "traffic={\"kind\":\"trace\",\"file\":\"t.jsonl\",\"arrivals\":{\"process\":\"sessions\"}}"
+      ], form: ["process": "sessions"])
     let faults = [
       ("node_crash", "\"worker\":0"), ("manager_pause", "\"for_s\":1"),
       ("cxl_degradation", "\"for_s\":1"), ("link_down", "\"for_s\":1,\"link\":\"cxl\""),
@@ -73,7 +82,7 @@ private struct Place: CustomTestStringConvertible, Sendable {
         path: "faults.0",
         overrides: ["faults=[{\"kind\":\"\(kind)\",\"at_s\":1,\(rest)}]"], form: ["kind": kind])
     }
-    return plain + [router] + systems + traffic + processes + faults
+    return plain + [router, sessions] + systems + traffic + processes + faults
   }
 
   /// The problems of the workload with `more` set, by path.
@@ -113,6 +122,12 @@ private struct Place: CustomTestStringConvertible, Sendable {
         #expect(schema.problems(resolved) == [], "\(path), resolved")
       }
     }
+  }
+
+  /// Keys that begin with // are comments in every object, to both.
+  @Test(arguments: Place.all) fileprivate func comments(_ place: Place) throws {
+    #expect(try place.problems(["\(place.path(of: "// why"))=[1, 2]"]) == place.problems([]))
+    #expect(try object(place)["patternProperties"]?["^//"] != nil)
   }
 
   @Test(arguments: [
@@ -156,9 +171,10 @@ private struct Place: CustomTestStringConvertible, Sendable {
       node = schema.resolved(node)
       if let forms = node["oneOf"] {
         let isLast = place.path.hasSuffix(String(key))
+        // On the way to the arrivals any form of traffic will do, but for sessions the last, a trace.
+        let all = elements(forms).map { schema.resolved($0) }
         node = try #require(
-          elements(forms).map { schema.resolved($0) }.first { form in
-            // On the way to the arrivals any form of traffic will do.
+          (place.form["process"] == "sessions" ? all.reversed() : all).first { form in
             form["properties"] != nil
               && (!isLast
                 || place.form.allSatisfy { form["properties"]?[$0]?["const"].flatMap(text) == $1 })

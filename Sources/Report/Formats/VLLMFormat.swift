@@ -58,10 +58,12 @@ public enum VLLMFormat {
       ComparisonTable.pad(label, 40) + " " + value
     }
     switch arrivals {
-    case .closedLoop(let concurrency):
+    case .closedLoop(let concurrency, _):
       return [line("Maximum request concurrency:", "\(concurrency)")]
     case .poisson(let rate), .gamma(let rate, _), .deterministic(let rate):
       return [line("Request rate configured (RPS):", Decimals.text(rate, 2))]
+    case .sessions(let sessions):
+      return sessions.concurrency.map { [line("Maximum request concurrency:", "\($0)")] } ?? []
     case .recorded: return []
     }
   }

@@ -47,6 +47,7 @@ public final class SweepFiles {
       }
     }
     keepWholePoints(workloads)
+    removeLeftovers()
     try write()
     lines = try Self.append(linesPath)
     table = try Self.append(tablePath)
@@ -55,6 +56,17 @@ public final class SweepFiles {
   deinit {
     close(lines)
     close(table)
+  }
+
+  /// Takes away temporary files of runs that were killed while they wrote.
+  private func removeLeftovers() {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    for name in names
+    where ["sweep.jsonl", "sweep.csv", "summary.csv"].contains(where: {
+      name.hasPrefix($0 + ".tmp-")
+    }) {
+      try? FileManager.default.removeItem(atPath: folder + "/" + name)
+    }
   }
 
   /// Drops rows of points that were cut short, and repeated rows.

@@ -18,19 +18,23 @@ public struct TraceStatistics: Sendable {
   }
 
   /// Share of tokens, and of blocks, found in a cache.
-  public struct HitRatio: Sendable {
+  public struct HitRatio: Hashable, Sendable {
     public var token, block: Double
   }
 
   public var requests: Int
+  /// Conversations that the trace names.
+  public var sessions: Int
   public var durationSeconds: Double
   public var ratePerSecond: Double
   /// Coefficient of variation of inter-arrival times.
   public var interArrivalCV: Double
   public var input, output: Lengths
   public var infinite: HitRatio
-  /// One LRU cache for all, by capacity in blocks.
-  public var byCapacity: [(blocks: Int, ratio: HitRatio)]
+  /// One LRU cache for all, by its capacity.
+  public var distances: StackDistances
+  /// Tokens per block.
+  public var blockTokens: Int
   /// Unbounded caches of their own on each of n nodes, requests routed at random.
   public var byNodes: [(nodes: Int, ratio: HitRatio)]
 
@@ -39,6 +43,7 @@ public struct TraceStatistics: Sendable {
   public init(_ stream: RequestStream, seed: UInt64) {
     let times = stream.requests.map(\.arrival.seconds)
     requests = times.count
+    sessions = Set(stream.requests.compactMap(\.session)).count
     durationSeconds = (times.last ?? 0) - (times.first ?? 0)
     ratePerSecond = durationSeconds > 0 ? Double(requests) / durationSeconds : .nan
     let gaps = zip(times.dropFirst(), times).map(-)
@@ -49,12 +54,8 @@ public struct TraceStatistics: Sendable {
       ($0, Self.hits(stream, nodes: $0, seed: seed))
     }
     infinite = byNodes[0].ratio
-    let distinct = Set(stream.requests.flatMap(\.promptIDs)).count
-    // Short traces have fewer distinct blocks than steps.
-    let capacities = Set(stride(from: 10, through: 100, by: 10).map { distinct * $0 / 100 })
-    byCapacity = capacities.filter { $0 > 0 }.sorted().map {
-      ($0, Self.leastRecentlyUsed(stream, capacity: $0))
-    }
+    distances = StackDistances(stream)
+    blockTokens = stream.blockTokens
   }
 
   private static func hits(_ stream: RequestStream, nodes: Int, seed: UInt64) -> HitRatio {
@@ -67,28 +68,6 @@ public struct TraceStatistics: Sendable {
         request.promptIDs.firstIndex { !caches[node].contains($0) } ?? request.promptIDs.count
       count.add(hits, of: request, blockTokens: stream.blockTokens)
       caches[node].formUnion(request.promptIDs)
-    }
-    return count.ratio
-  }
-
-  private static func leastRecentlyUsed(_ stream: RequestStream, capacity: Int) -> HitRatio {
-    var lastUse: [UInt64: Int] = [:]
-    // Uses in order; one that is not its block's last is stale.
-    var uses: [UInt64] = []
-    var oldest = 0
-    var count = HitCount()
-    for request in stream.requests {
-      let hits =
-        request.promptIDs.firstIndex { lastUse[$0] == nil } ?? request.promptIDs.count
-      count.add(hits, of: request, blockTokens: stream.blockTokens)
-      for id in request.promptIDs {
-        lastUse[id] = uses.count
-        uses.append(id)
-        while lastUse.count > capacity {
-          if lastUse[uses[oldest]] == oldest { lastUse[uses[oldest]] = nil }
-          oldest += 1
-        }
-      }
     }
     return count.ratio
   }
