@@ -28,9 +28,10 @@ csv=$out/growth.csv
 echo "# $(date -u +%F), $machine, Benchmarks/growth.sh, REPEATS=$repeats; start $start s" >"$csv"
 echo "axis,size,cpu_s" >>"$csv"
 point() { # AXIS SIZE arguments...
-  local axis=$1 size=$2
+  local axis=$1 size=$2 seconds
   shift 2
-  echo "$axis,$size,$(awk -v a="$(cpu "$@")" -v b="$start" 'BEGIN { printf "%.3f", a - b }')" |
+  seconds=$(cpu "$@")
+  echo "$axis,$size,$(awk -v a="$seconds" -v b="$start" 'BEGIN { printf "%.3f", a - b }')" |
     tee -a "$csv" >&2
 }
 for n in ${REQUESTS:-10000 30000 100000 300000 1000000}; do
@@ -51,7 +52,7 @@ for batch in ${BATCHES:-1 4 16 64 256 1024}; do
     --set rack.decode.count=1 --set engine.max_sequences="$batch" --set traffic.input_tokens=64 \
     --set "traffic.arrivals={\"process\":\"closed_loop\",\"concurrency\":$((2 * batch))}"
 done
-for entries in ${ENTRIES:-10000 30000 100000 300000}; do
+for entries in ${ENTRIES:-10000 30000 100000 250000}; do
   # 2 MiB a block of 16 tokens; as many requests as fill the pool twice.
   point cache_entries "$entries" $w1/w1-tract.json --set stop.requests=$((entries * 2 / 64)) \
     --set 'systems=[{"base":"tract","block_tokens":16,"cache_gib":'"$((entries / 512))"'}]'
@@ -71,5 +72,8 @@ done
     } END { for (i = 1; i <= axes; i++) { a = order[i]
       printf "| %s | %s | %s | %s | %s | %.2f |\n", a, low[a], high[a], first[a], last[a],
         (n[a] * sxy[a] - sx[a] * sy[a]) / (n[a] * sxx[a] - sx[a] ^ 2) } }' "$csv"
+  echo
+  echo "What is not near-linear: flows. Each end of a flow shares the capacity of all flows connected"
+  echo "with it anew, so that many at once cost about the square of their number."
 } >"$out/growth.md"
 cat "$out/growth.md"
