@@ -12,6 +12,10 @@ let package = Package(
     .executable(name: "tract-sim", targets: ["tract-sim"]),
     .executable(name: "tract-pool", targets: ["tract-pool"]),
     .library(name: "TractStore", targets: ["SharedMemory", "TractStore"]),
+    // For Benchmarks/.
+    .library(
+      name: "Simulator",
+      targets: ["EventKernel", "JSONText", "Rack", "Report", "Serving", "Workload"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")

@@ -22,6 +22,8 @@ public struct EventQueue<Event> {
 
   /// Time of the event popped last.
   public private(set) var now = SimTime.zero
+  /// Rank of the event popped last.
+  public private(set) var rank: UInt16 = 0
   /// Events popped so far.
   public private(set) var handled = 0
 
@@ -50,13 +52,16 @@ public struct EventQueue<Event> {
     guard let first = heap.first else { return nil }
     let last = heap.removeLast()
     if !heap.isEmpty { siftDown(last) }
-    advance(to: SimTime(picoseconds: Int64(first.key >> 64)))
+    advance(
+      to: SimTime(picoseconds: Int64(first.key >> 64)),
+      rank: UInt16(truncatingIfNeeded: first.key >> 48))
     return (now, first.event)
   }
 
   @usableFromInline
-  mutating func advance(to time: SimTime) {
+  mutating func advance(to time: SimTime, rank: UInt16) {
     now = time
+    self.rank = rank
     handled += 1
   }
 

@@ -20,24 +20,36 @@ public struct FileError: Error, CustomStringConvertible {
 /// Writes through a temporary file in the same folder and a rename.
 public enum AtomicFile {
   public static func write(_ text: String, to path: String) throws(FileError) {
+    try write(to: path) { append in append(Array(text.utf8)) }
+  }
+
+  /// Writes what `body` appends, piece by piece.
+  public static func write(
+    to path: String, _ body: (_ append: ([UInt8]) -> Void) -> Void
+  ) throws(FileError) {
     let temporary = path + ".tmp-\(getpid())"
     let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
     guard file >= 0 else { throw failure(path) }
-    var text = text
-    let complete = text.withUTF8 { bytes in
-      var written = 0
-      while written < bytes.count {
-        let count = Foundation.write(file, bytes.baseAddress! + written, bytes.count - written)
-        if count < 0 { return false }
-        written += count
+    var problem: FileError?
+    body { piece in
+      guard problem == nil else { return }
+      piece.withUnsafeBytes { bytes in
+        var written = 0
+        while written < bytes.count {
+          let count = Foundation.write(file, bytes.baseAddress! + written, bytes.count - written)
+          if count < 0 {
+            problem = failure(path)
+            return
+          }
+          written += count
+        }
       }
-      return true
     }
-    guard complete, close(file) == 0, rename(temporary, path) == 0 else {
-      let error = failure(path)
-      unlink(temporary)
-      throw error
-    }
+    if close(file) != 0, problem == nil { problem = failure(path) }
+    if problem == nil, rename(temporary, path) != 0 { problem = failure(path) }
+    guard let problem else { return }
+    unlink(temporary)
+    throw problem
   }
 
   /// All bytes of a file.

@@ -18,21 +18,22 @@ public struct GPUPower: Hashable, Sendable {
     self.limit = limit
   }
 
-  /// Energy above idle of a step on a replica's GPUs, joules.
+  /// Energy above idle of a step on a replica's GPUs, femtojoules, if nothing limits their power.
   ///
   /// Arithmetic and memory traffic take their energy whether or not they overlap, so that the mean
-  /// over the step may be more than either alone; the limit holds all the same. This is the energy
-  /// form of the roofline (Choi et al., IPDPS 2013).
-  /// - Parameters:
-  ///   - seconds: what the step takes.
-  ///   - sharers: GPUs that share each layer.
-  ///   - gpus: of the whole replica.
-  public func activeJoules(
-    _ work: StepWork, seconds: Double, sharers: Int, gpus: Int
-  ) -> Double {
+  /// over the step may be more than either alone; `limitAboveIdle` holds all the same. This is the
+  /// energy form of the roofline (Choi et al., IPDPS 2013).
+  /// - Parameter sharers: GPUs that share each layer.
+  public func workFemtojoules(_ work: StepWork, sharers: Int) -> Int128 {
     let joules =
       (compute - idle) * work.computeSeconds + (memory - idle) * work.memorySeconds
-    return min(Double(sharers) * joules, Double(gpus) * (limit - idle) * seconds)
+    return Int128((Double(sharers) * joules * 1e15).rounded())
+  }
+
+  /// The most that a replica's GPUs draw above idle: milliwatts, which are femtojoules a picosecond.
+  /// - Parameter gpus: of the whole replica.
+  public func limitAboveIdle(gpus: Int) -> Int128 {
+    Int128((Double(gpus) * (limit - idle) * 1e3).rounded())
   }
 }
 

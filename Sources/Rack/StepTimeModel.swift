@@ -204,6 +204,14 @@ public struct StepTimeModel: Sendable {
     stepSeconds(decode(sequences: sequences, context: Double(contextTokens) / Double(sequences)))
   }
 
+  /// By how many seconds a decode step takes longer for each token of context, in layers that see all
+  /// tokens and in those that see a window; nil unless the formula alone gives it, and is a line.
+  var decodeGrowth: (perToken: Double, perWindowToken: Double)? {
+    guard table == nil, stages == 1 else { return nil }
+    let seconds = layers * decodeAttentionSecondsPerToken
+    return (seconds * fullShare, seconds * windowShare)
+  }
+
   func prefill(tokens: Int, cached: Double) -> Batch {
     var batch = Batch(window: window)
     batch.addPrefill(tokens: tokens, cached: cached)

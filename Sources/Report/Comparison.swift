@@ -13,12 +13,15 @@ public struct Comparison {
   /// Version that reports carry.
   public static let version = "0.1.0"
 
-  /// Runs all systems, `jobs` at a time; the result does not depend on `jobs`.
+  /// Runs all systems, `jobs` at a time; the result does not depend on `jobs`, nor on `exactSteps`,
+  /// which makes each step of an engine an event of its own.
   /// - Throws: what `check` finds.
-  public init(_ workload: Workload, jobs: Int) throws(WorkloadError) {
+  public init(
+    _ workload: Workload, jobs: Int, exactSteps: Bool = false
+  ) throws(WorkloadError) {
     let stream = try Self.check(workload)
     self.workload = workload
-    runs = Self.run(workload, stream, jobs: jobs)
+    runs = Self.run(workload, stream, jobs: jobs, exactSteps: exactSteps)
     metrics = runs.map { Metrics($0, workload) }
   }
 
@@ -48,10 +51,12 @@ public struct Comparison {
   }
 
   private static func run(
-    _ workload: Workload, _ stream: RequestStream, jobs: Int
+    _ workload: Workload, _ stream: RequestStream, jobs: Int, exactSteps: Bool
   ) -> [RunResult] {
     let run = { @Sendable index in
-      ServingRun.run(system: workload.systems[index], workload: workload, stream: stream)
+      ServingRun.run(
+        system: workload.systems[index], workload: workload, stream: stream,
+        exactSteps: exactSteps)
     }
     return Parallel.map(workload.systems.count, width: jobs, run)
   }

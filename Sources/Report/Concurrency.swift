@@ -15,7 +15,8 @@ enum Concurrency {
     var changes: [(time: SimTime, change: Int)] = []
     for record in records {
       guard let end = record.finished else { continue }
-      changes += [(record.arrival, 1), (end, -1)]
+      changes.append((record.arrival, 1))
+      changes.append((end, -1))
     }
     changes.sort { ($0.time, $0.change) < ($1.time, $1.change) }
     var (present, last) = (0, SimTime.zero)

@@ -66,9 +66,13 @@ public struct Metrics: Sendable {
 
   public init(_ run: RunResult, _ workload: Workload) {
     system = run.system.name
-    let counted = run.requests.dropFirst(workload.stop.warmupRequests)
-    let completed = counted.filter { $0.outcome == .completed }
-    addCounts(Array(counted), completed, workload)
+    // Copied only where some do not count.
+    let warmup = workload.stop.warmupRequests
+    let counted = warmup == 0 ? run.requests : Array(run.requests.dropFirst(warmup))
+    let completed =
+      counted.allSatisfy { $0.outcome == .completed }
+      ? counted : counted.filter { $0.outcome == .completed }
+    addCounts(counted, completed, workload)
     add(
       "ttft", completed.compactMap { r in r.firstToken.map { ($0 - r.arrival).milliseconds } },
       percents: [5, 25, 75, 90, 95, 99])
@@ -88,9 +92,9 @@ public struct Metrics: Sendable {
     if let store = run.store { add(store) }
     if let faults = run.faults {
       let hasManager = [.tract, .tractNoCache].contains(run.system.base)
-      add(faults, Array(counted), hasManager: hasManager)
+      add(faults, counted, hasManager: hasManager)
     }
-    countFailures(Array(counted))
+    countFailures(counted)
   }
 
   /// Time per output token of one request, ms; nil for one token.
@@ -159,15 +163,15 @@ public struct Metrics: Sendable {
   }
 
   private mutating func addInterToken(_ run: RunResult) {
-    let samples = WeightedSamples(
-      run.interTokenLatencies.map { ($0.span.milliseconds, $0.weight) })
+    let milliseconds = 1e-9
+    let quantiles = run.tokenGaps.quantiles([0.5, 0.9, 0.95, 0.99])
     values += [
-      ("mean_itl_ms", samples.mean), ("median_itl_ms", samples.quantile(0.5)),
-      ("std_itl_ms", samples.deviation),
+      ("mean_itl_ms", run.tokenGaps.mean * milliseconds),
+      ("median_itl_ms", quantiles[0] * milliseconds),
+      ("std_itl_ms", run.tokenGaps.populationDeviation * milliseconds),
+      ("p90_itl_ms", quantiles[1] * milliseconds), ("p95_itl_ms", quantiles[2] * milliseconds),
+      ("p99_itl_ms", quantiles[3] * milliseconds),
     ]
-    for percent in [90, 95, 99] {
-      values.append(("p\(percent)_itl_ms", samples.quantile(Double(percent) / 100)))
-    }
   }
 
   private mutating func addBreakdown(_ side: String, _ parts: [Breakdown]) {
@@ -185,9 +189,12 @@ public struct Metrics: Sendable {
   }
 
   private mutating func add(_ energy: EnergyUse, _ run: RunResult, _ workload: Workload) {
-    let completed = run.requests.filter { $0.outcome == .completed }
-    let requests = Double(completed.count)
-    let tokens = Double(completed.reduce(0) { $0 + $1.outputTokens })
+    var (completed, output) = (0, 0)
+    for record in run.requests where record.outcome == .completed {
+      completed += 1
+      output += record.outputTokens
+    }
+    let (requests, tokens) = (Double(completed), Double(output))
     let seconds = (run.end - .zero).seconds
     let rack = workload.rack
     func power(_ joules: Double, _ pool: WorkerPool) -> Double {
@@ -253,46 +260,5 @@ public struct Metrics: Sendable {
       if case .failed(let reason) = record.outcome { counts[reason, default: 0] += 1 }
     }
     failures = counts.keys.sorted().map { ($0, counts[$0]!) }
-  }
-}
-
-/// Samples that stand for several equal ones each.
-struct WeightedSamples {
-  private let sorted: [(value: Double, weight: Int)]
-  private let count: Int
-
-  init(_ samples: [(value: Double, weight: Int)]) {
-    sorted = samples.sorted { ($0.value, $0.weight) < ($1.value, $1.weight) }
-    count = samples.reduce(0) { $0 + $1.weight }
-  }
-
-  var mean: Double {
-    guard count > 0 else { return .nan }
-    return sorted.reduce(0) { $0 + $1.value * Double($1.weight) } / Double(count)
-  }
-
-  var deviation: Double {
-    let mean = mean
-    guard count > 0 else { return .nan }
-    let sum = sorted.reduce(0) { $0 + ($1.value - mean) * ($1.value - mean) * Double($1.weight) }
-    return (sum / Double(count)).squareRoot()
-  }
-
-  /// Quantile of the samples written out, interpolated as numpy does.
-  func quantile(_ p: Double) -> Double {
-    guard count > 0 else { return .nan }
-    let position = p * Double(count - 1)
-    let below = Int(position)
-    let (a, b) = (value(at: below), value(at: min(below + 1, count - 1)))
-    return a + (position - Double(below)) * (b - a)
-  }
-
-  private func value(at index: Int) -> Double {
-    var passed = 0
-    for sample in sorted {
-      passed += sample.weight
-      if index < passed { return sample.value }
-    }
-    return .nan
   }
 }

@@ -53,58 +53,6 @@ public enum ReportFiles {
     return lines.joined(separator: "\n") + "\n"
   }
 
-  /// `requests.jsonl`: one line a request and system.
-  public static func requests(_ comparison: Comparison) -> String {
-    var text = ""
-    for run in comparison.runs {
-      for record in run.requests {
-        var line = request(record, run.system.name)
-        if !comparison.workload.faults.isEmpty, case .object(var members) = line {
-          members.append(("recomputations", JSONNode(.integer(record.recomputations))))
-          line = .object(members)
-        }
-        text += line.text(indented: false)
-        text += "\n"
-      }
-    }
-    return text
-  }
-
-  private static func request(_ record: RequestRecord, _ system: String) -> JSONValue {
-    func time(_ time: SimTime?) -> JSONValue { time.map { .number($0.milliseconds) } ?? .null }
-    func since(_ time: SimTime?) -> JSONValue {
-      time.map { .number(($0 - record.arrival).milliseconds) } ?? .null
-    }
-    func parts(_ parts: Breakdown) -> JSONValue {
-      .object([
-        "scheduling_ms": .number(parts.scheduling.milliseconds),
-        "kv_read_ms": .number(parts.kvRead.milliseconds),
-        "compute_ms": .number(parts.compute.milliseconds),
-        "kv_write_ms": .number(parts.kvWrite.milliseconds),
-      ])
-    }
-    let (status, reason): (String, JSONValue) =
-      switch record.outcome {
-      case .completed: ("completed", .null)
-      case .failed(let reason): ("failed", .string(reason))
-      }
-    return .object([
-      "system": .string(system), "request_id": .integer(record.id),
-      "arrival_time_ms": time(record.arrival), "first_admit_ms": time(record.prefillScheduled),
-      "prefill_done_ms": time(record.prefillDone), "first_token_ms": time(record.firstToken),
-      "terminal_time_ms": time(record.finished), "ttft_ms": since(record.firstToken),
-      "tpot_ms": Metrics.tpot(record).map { .number($0) } ?? .null,
-      "e2e_latency_ms": since(record.finished), "input_length": .integer(record.inputTokens),
-      "output_length": .integer(record.outputTokens),
-      "reused_input_tokens": .integer(record.cachedTokens),
-      "prefill_worker_idx": .integer(record.prefillWorker),
-      "decode_worker_idx": .integer(record.decodeWorker), "prefill": parts(record.prefill),
-      "decode": parts(record.decode), "handed_over_bytes": .integer(record.handedOverBytes),
-      "preemptions": .integer(record.preemptions), "terminal_status": .string(status),
-      "reason": reason,
-    ])
-  }
-
   /// `series.csv`: utilisation and power over time, one row an interval and system.
   public static func series(_ comparison: Comparison) -> String {
     guard let first = comparison.runs.first else { return "" }
@@ -133,10 +81,10 @@ public enum ReportFiles {
     }
     let files = [
       ("report.json", json(comparison).text(indented: true) + "\n"),
-      ("report.csv", csv(comparison)), ("requests.jsonl", requests(comparison)),
-      ("series.csv", series(comparison)),
+      ("report.csv", csv(comparison)), ("series.csv", series(comparison)),
       ("workload.json", ResolvedWorkload.json(comparison.workload).text(indented: true) + "\n"),
     ]
     for (name, text) in files { try AtomicFile.write(text, to: "\(folder)/\(name)") }
+    try AtomicFile.write(to: "\(folder)/requests.jsonl") { appendRequests(comparison, $0) }
   }
 }

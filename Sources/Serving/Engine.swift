@@ -18,6 +18,8 @@ struct Engine {
 
   let host: Int
   let model: StepTimeModel
+  /// Nil if steps that only decode have no exact form.
+  var decodeSteps: DecodeSteps?
   let blockTokens: Int
   let totalBlocks: Int
   let watermarkBlocks: Int
@@ -34,14 +36,14 @@ struct Engine {
   var pendingLoads = 0
   /// Whether the GPU works on the step under way.
   var computing = false
-  /// GPU time of the step under way.
-  var stepSpan = SimDuration.zero
+  /// The step under way, and those like it that will follow.
+  var run = StepRun()
+  /// Whether the batch holds all that runs and the next plan, if nothing else happens, holds the same.
+  var isSteady = false
   /// Whether the GPU work of the step under way has ended (layer-wise loads may still run).
   var computeEnded = false
   /// Synchronous saves that hold back the next step.
   var pendingSaves = 0
-  /// When the GPU work of the step under way ends.
-  var stepEnds = SimTime.zero
   /// Whether its host is up and, in the store, a member.
   var isUp = true
   /// Marked for a scheduling attempt once the current event is handled.
@@ -57,11 +59,12 @@ struct Engine {
   var outstandingTokens = 0
 
   init(
-    host: Int, pool: WorkerPool, model: StepTimeModel, blockTokens: Int, totalBlocks: Int,
-    watermarkBlocks: Int
+    host: Int, pool: WorkerPool, model: StepTimeModel, decodeSteps: DecodeSteps? = nil,
+    blockTokens: Int, totalBlocks: Int, watermarkBlocks: Int
   ) {
     self.host = host
     self.model = model
+    self.decodeSteps = decodeSteps
     self.blockTokens = blockTokens
     self.totalBlocks = totalBlocks
     self.freeBlocks = totalBlocks
@@ -73,6 +76,7 @@ struct Engine {
   init(replacing old: Engine) {
     host = old.host
     model = old.model
+    decodeSteps = old.decodeSteps
     blockTokens = old.blockTokens
     totalBlocks = old.totalBlocks
     freeBlocks = old.totalBlocks
@@ -82,7 +86,7 @@ struct Engine {
 
   /// The span of the step under way that is still to come.
   private func rest(at now: SimTime) -> SimDuration {
-    computing && !computeEnded && stepEnds > now ? stepEnds - now : .zero
+    computing && !computeEnded && run.stepEnds > now ? run.stepEnds - now : .zero
   }
 
   /// GPU time until now; of the step under way, what has passed.
@@ -91,7 +95,7 @@ struct Engine {
   /// Energy of steps until now; of the step under way, what has passed.
   func energy(at now: SimTime) -> EngineEnergy {
     let rest = rest(at: now)
-    return rest > .zero ? energy.without(share: rest.seconds / stepSpan.seconds) : energy
+    return rest > .zero ? energy.without(share: rest.seconds / run.span.seconds) : energy
   }
 
   func blocks(forTokens tokens: Int) -> Int { (tokens + blockTokens - 1) / blockTokens }

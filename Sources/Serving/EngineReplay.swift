@@ -36,13 +36,14 @@ public enum EngineReplay {
     precondition(arrivals.count == stream.requests.count && arrivals == arrivals.sorted())
     var network = FluidNetwork()
     let fabric = Fabric(workload.rack, into: &network)
-    let core = ServingCore(
+    var core = ServingCore(
       workload: workload, system: workload.systems[0], stream: stream, network: network,
       fabric: fabric,
       engines: [
         ServingRun.engine(host: 0, pool: workload.rack.prefill, workload, blocks: blocks)
       ],
       prefillPool: 0..<1, decodePool: 0..<1)
+    core.isExact = true
     var model = ServingModel<AggregatedConnector>(core: core)
     var steps: [Step] = []
     var preemptions = Array(repeating: 0, count: arrivals.count)

@@ -140,7 +140,7 @@ extension ServingCore {
   /// Schedules the beginnings of all faults.
   mutating func scheduleFaults() {
     for (index, fault) in faults.faults.enumerated() {
-      queue.push(.fault(index: Int32(index), ends: false), at: FaultState.start(fault))
+      schedule(.fault(index: Int32(index), ends: false), at: FaultState.start(fault))
     }
   }
 

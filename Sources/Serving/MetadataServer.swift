@@ -91,7 +91,7 @@ struct MetadataServer {
       slot = Int32(calls.count)
       calls.append(call)
     }
-    core.queue.push(.store(process: slot), at: arrival(host: host, &core))
+    core.schedule(.store(process: slot), at: arrival(host: host, &core))
   }
 
   /// When a small message that leaves now is at the other end.
@@ -115,7 +115,7 @@ struct MetadataServer {
     case .underWay:
       calls[slot].stage = .queued
       let service = keySeconds * max(1, calls[slot].keys.count)
-      core.queue.push(
+      core.schedule(
         .store(process: Int32(slot)), at: server.admit(service: service, at: core.now))
       return .underWay
     case .queued:
@@ -142,7 +142,7 @@ struct MetadataServer {
   mutating func answer(_ slot: Int, _ core: inout ServingCore) {
     precondition(calls[slot].stage == .served)
     calls[slot].stage = .answering
-    core.queue.push(
+    core.schedule(
       .store(process: Int32(slot)), at: arrival(host: calls[slot].host, &core))
   }
 

@@ -40,7 +40,7 @@ extension ServingCore {
 
   /// The step that an engine has just ended.
   func observed(_ batch: [Engine.Work], of engine: Int, span: SimDuration) -> ObservedStep {
-    let end = engines[engine].stepEnds
+    let end = engines[engine].run.stepEnds
     return ObservedStep(
       engine: engine, begin: SimTime(picoseconds: end.picoseconds - span.picoseconds), end: end,
       batch: batch.map {

@@ -9,7 +9,7 @@ struct OfferOrder {
   /// Empty if no request awaits another.
   private var firstFollower: [Int32] = []
   private var nextFollower: [Int32] = []
-  /// Requests that begin a session, in order, from `nextRoot` on; of an open loop all of them.
+  /// Requests that begin a session, from `nextRoot` on: in order, those of an open loop by arrival.
   private let roots: [Int32]
   private var nextRoot = 0
   /// Requests of a closed loop that are under way or paused for.
@@ -17,7 +17,11 @@ struct OfferOrder {
 
   init(_ stream: RequestStream) {
     concurrency = stream.concurrency
-    roots = stream.requests.indices.filter { stream.requests[$0].follows == nil }.map(Int32.init)
+    var roots = stream.requests.indices.filter { stream.requests[$0].follows == nil }
+    if stream.concurrency == nil {
+      roots.sort { (stream.requests[$0].arrival, $0) < (stream.requests[$1].arrival, $1) }
+    }
+    self.roots = roots.map(Int32.init)
     guard roots.count < stream.requests.count else { return }
     firstFollower = Array(repeating: -1, count: stream.requests.count)
     nextFollower = firstFollower
@@ -28,8 +32,17 @@ struct OfferOrder {
     }
   }
 
-  /// Requests of an open loop that await nothing.
-  func first() -> [Int32] { concurrency == nil ? roots : [] }
+  /// The next request of an open loop that awaits nothing.
+  mutating func nextOfOpenLoop() -> Int32? {
+    guard concurrency == nil, nextRoot < roots.count else { return nil }
+    defer { nextRoot += 1 }
+    return roots[nextRoot]
+  }
+
+  /// Whether `nextOfOpenLoop` gave this request last.
+  func isLatestOfOpenLoop(_ request: Int) -> Bool {
+    concurrency == nil && nextRoot > 0 && Int(roots[nextRoot - 1]) == request
+  }
 
   /// The first requests of a closed loop's users.
   mutating func firstOfUsers() -> [Int32] {

@@ -132,8 +132,8 @@ public struct SeriesRow: Sendable {
 public struct RunResult: Sendable {
   public var system: SystemSpec
   public var requests: [RequestRecord]
-  /// Pooled inter-token latencies: a span and how many tokens saw it.
-  public var interTokenLatencies: [(span: SimDuration, weight: Int)]
+  /// Pooled inter-token latencies, picoseconds.
+  public var tokenGaps: SampleRuns
   /// The instant the last request ended.
   public var end: SimTime
   public var resources: [ResourceUse]

@@ -78,9 +78,13 @@ extension ServingCore {
     guard engines[engine].prefixCache != nil else { return }
     let size = engines[engine].blockTokens
     for place in self[id].computed / size..<(self[id].computed + tokens) / size {
-      let block = blockTables[Int(id.index)][place]
-      engines[engine].prefixCache!.name(block, blockName(id.request, place))
+      nameBlock(id, place)
     }
+  }
+
+  mutating func nameBlock(_ id: SequenceID, _ place: Int) {
+    let block = blockTables[Int(id.index)][place]
+    engines[Int(self[id].engine)].prefixCache!.name(block, blockName(id.request, place))
   }
 
   /// Gives a sequence's blocks back; named ones can still be found.

@@ -24,13 +24,16 @@ struct ServingCore {
   var dirtyEngines: [Int] = []
   /// Requests that have not reached an end.
   var unfinished: Int
-  /// Requests that wait for others' ends, or for a user.
+  /// Requests that wait for others' ends, for a user, or for the one before.
   private var offers: OfferOrder
-  var interTokenLatencies: [(span: SimDuration, weight: Int)] = []
+  /// Gaps between tokens, picoseconds.
+  var tokenGaps = SampleRuns()
+  /// Every step is an event.
+  var isExact = false
   var bytesByKind = [Int](repeating: 0, count: TransferKind.allCases.count)
   var violations: [String] = []
   /// Instant at which a step or a transfer ended last.
-  private(set) var lastProgress = SimTime.zero
+  var lastProgress = SimTime.zero
   /// Requests that have arrived and not ended.
   private var present = 0
   /// Set when the run was given up: what is under way stays where it is.
@@ -97,16 +100,30 @@ struct ServingCore {
 
   // MARK: Arrivals
 
-  /// Offers the first requests: all that await nothing, or those of a closed loop's users.
+  /// Offers the first requests: one of an open loop, or those of a closed one's users.
   mutating func offerFirst() {
-    for request in offers.first() { offer(Int(request), at: stream.requests[Int(request)].arrival) }
+    offerNextOfOpenLoop()
     for request in offers.firstOfUsers() { offerAfterPause(Int(request)) }
+  }
+
+  /// Offers the next request of an open loop that awaits nothing, as the one before arrives.
+  private mutating func offerNextOfOpenLoop() {
+    guard let request = offers.nextOfOpenLoop() else { return }
+    offer(Int(request), at: stream.requests[Int(request)].arrival)
+  }
+
+  /// Adds an event other than a step's end. At one instant step ends come first, in order of engines,
+  /// then arrivals, then all else, the nodes' own processes last, in order of nodes.
+  mutating func schedule(_ event: ServingEvent, at time: SimTime, node: Int? = nil) {
+    var rank = engines.count
+    if case .arrival = event {} else { rank += 1 + (node.map { $0 + 1 } ?? 0) }
+    queue.push(event, at: time, rank: UInt16(rank))
   }
 
   /// The request arrives at `time`, and at its engine once the front end has passed it on.
   private mutating func offer(_ request: Int, at time: SimTime) {
     records[request].arrival = time
-    queue.push(
+    schedule(
       .arrival(request: Int32(request)), at: time + .seconds(workload.engine.frontendSeconds))
   }
 
@@ -121,6 +138,7 @@ struct ServingCore {
     let hashes = workload.router == .kvAware ? engineBlockHashes(request) : []
     let routed = RoutedRequest(
       session: session(request), tokens: record.inputTokens, blocks: hashes)
+    if workload.router == .kvAware { catchUpAll() }
     guard let engine = prefillRouter.choose(among: engines, for: routed, at: now) else {
       failWithoutWorker(request, reason: "no prefill worker is up")
       return
@@ -210,6 +228,7 @@ struct ServingCore {
   mutating func handOver(_ request: Int) {
     let routed = RoutedRequest(
       session: session(request), tokens: records[request].inputTokens)
+    if workload.router == .kvAware { catchUpAll() }
     guard let engine = decodeRouter.choose(among: engines, for: routed, at: now) else {
       lose(request, reason: "no decode worker is up")
       return
@@ -268,6 +287,7 @@ struct ServingCore {
 
   /// Fails every request that has not ended if nothing has progressed for the given span; true if so.
   mutating func abandonIfStalled(_ stall: (span: SimDuration, reason: String)) -> Bool {
+    catchUpAll()
     guard now - lastProgress > stall.span else { return false }
     giveUp(reason: stall.reason)
     return true
@@ -275,6 +295,7 @@ struct ServingCore {
 
   /// Ends the run: every request that has not ended fails.
   mutating func giveUp(reason: String) {
+    catchUpAll()
     isAbandoned = true
     for index in records.indices where records[index].outcome == .failed(reason: "unfinished") {
       records[index].outcome = .failed(reason: reason)
@@ -289,7 +310,8 @@ struct ServingCore {
   mutating func noteProgress() { lastProgress = now }
 
   /// A request enters; into an empty system, whose rest was no stall.
-  mutating func noteArrival() {
+  mutating func noteArrival(_ request: Int) {
+    if offers.isLatestOfOpenLoop(request) { offerNextOfOpenLoop() }
     if present == 0 { noteProgress() }
     present += 1
   }
@@ -321,7 +343,7 @@ struct ServingCore {
       transfers.append(transfer)
     }
     if delay > .zero {
-      queue.push(.launched(transfer: slot), at: now + delay)
+      schedule(.launched(transfer: slot), at: now + delay)
     } else {
       launch(Int(slot))
     }
@@ -388,7 +410,7 @@ struct ServingCore {
     networkChanged = false
     networkVersion &+= 1
     if let time = network.nextCompletion {
-      queue.push(.network(version: networkVersion), at: max(time, now))
+      schedule(.network(version: networkVersion), at: max(time, now))
     }
   }
 }

@@ -19,7 +19,7 @@ extension ServingModel {
     case .cxlDegradation, .linkDown: core.setLinkFault(index, active: true)
     }
     guard let seconds = fault.forSeconds else { return }
-    core.queue.push(.fault(index: Int32(index), ends: true), at: core.now + .seconds(seconds))
+    core.schedule(.fault(index: Int32(index), ends: true), at: core.now + .seconds(seconds))
   }
 
   mutating func end(fault index: Int) {

@@ -20,7 +20,7 @@ struct ServingModel<C: Connector> {
   mutating func run() {
     core.offerFirst()
     core.scheduleFaults()
-    core.queue.push(.sample, at: .zero)
+    core.schedule(.sample, at: .zero)
     while !core.isAbandoned, let (time, event) = core.queue.pop() {
       guard time <= .horizon else {
         core.giveUp(reason: "the run lasts longer than \(Int(SimTime.horizon.seconds)) s")
@@ -45,7 +45,7 @@ struct ServingModel<C: Connector> {
   mutating func handle(_ event: ServingEvent) {
     switch event {
     case .arrival(let request):
-      core.noteArrival()
+      core.noteArrival(Int(request))
       if let reason = connector.refusal(Int(request), core) {
         core.fail(Int(request), reason: reason)
       } else {
@@ -65,12 +65,14 @@ struct ServingModel<C: Connector> {
     case .tick(let node, let life):
       connector.tick(node: Int(node), life: Int(life), &core)
     case .fault(let index, let ends):
+      core.catchUpAll()
       if ends { end(fault: Int(index)) } else { begin(fault: Int(index)) }
     case .retry(let request):
       connector.retry(Int(request), &core)
     case .sample:
+      core.catchUpAll()
       sampler.sample(&core)
-      if core.unfinished > 0 { core.queue.push(.sample, at: core.now + sampler.interval) }
+      if core.unfinished > 0 { core.schedule(.sample, at: core.now + sampler.interval) }
     }
   }
 
@@ -87,6 +89,7 @@ struct ServingModel<C: Connector> {
         beginCompute(engine)
         return
       } else {
+        core.cutRun(of: engine)
         return
       }
     }
@@ -99,31 +102,13 @@ struct ServingModel<C: Connector> {
 
   private mutating func beginCompute(_ engine: Int) {
     core.engines[engine].computing = true
-    var batch = StepTimeModel.Batch(window: core.engines[engine].model.window)
-    for work in core.engines[engine].batch {
-      let sequence = core[work.sequence]
-      if work.newTokens == 1 && sequence.computed > 0 {
-        batch.addDecode(contextTokens: sequence.computed + 1)
-      } else {
-        batch.addPrefill(tokens: work.newTokens, cached: sequence.computed)
-      }
-      if sequence.computed + work.newTokens == sequence.tokens { batch.sampledSequences += 1 }
-    }
-    let kernels = core.engines[engine].model.stepSeconds(batch)
-    let seconds = kernels + core.workload.engine.stepOverheadSeconds
-    core.engines[engine].energy.begin(
-      batch, core.engines[engine].model, kernelSeconds: kernels, seconds: seconds)
-    let span = SimDuration.seconds(seconds)
-    core.engines[engine].stepSpan = span
-    core.engines[engine].busy += span
-    core.engines[engine].steps += 1
-    core.engines[engine].stepEnds = core.now + span
-    core.queue.push(.computeEnded(engine: Int32(engine)), at: core.now + span)
+    core.beginSteps(of: engine, aggregated: C.aggregated)
   }
 
   private mutating func computeEnded(_ engine: Int) {
-    // A crash may have cut the step short.
-    guard core.engines[engine].computing, core.engines[engine].stepEnds == core.now else { return }
+    // A crash, or a cut, may have ended the run earlier.
+    guard core.engines[engine].computing, core.engines[engine].run.ends == core.now else { return }
+    core.catchUp(engine)
     core.engines[engine].computeEnded = true
     core.noteProgress()
     core.markDirty(engine)
@@ -132,7 +117,7 @@ struct ServingModel<C: Connector> {
   /// Credits a finished step to its sequences.
   private mutating func finishStep(_ engine: Int) {
     let batch = core.engines[engine].batch
-    let span = core.engines[engine].stepSpan
+    let span = core.engines[engine].run.span
     core.engines[engine].batch.removeAll(keepingCapacity: true)
     core.engines[engine].stepping = false
     core.engines[engine].computing = false
@@ -163,9 +148,7 @@ struct ServingModel<C: Connector> {
         if core[id].status == .held { leavers = true }
       }
     }
-    if steadyDecodes > 0 {
-      core.interTokenLatencies.append((span: span, weight: steadyDecodes))
-    }
+    core.tokenGaps.append(first: span.picoseconds, weight: steadyDecodes)
     guard leavers else { return }
     core.engines[engine].running.removeAll { core.sequences[Int($0.index)].status == .held }
     for work in batch where core[work.sequence].status == .held {
@@ -194,9 +177,7 @@ struct ServingModel<C: Connector> {
     if core[id].emitted == 0 {
       core.records[request].firstToken = now
     } else {
-      let gap = now - core[id].lastToken
-      steady = gap == stepSpan
-      if !steady { core.interTokenLatencies.append((span: gap, weight: 1)) }
+      steady = core.note(gap: now - core[id].lastToken, stepSpan: stepSpan)
     }
     core[id].lastToken = now
     core[id].emitted += 1
@@ -220,6 +201,9 @@ struct ServingModel<C: Connector> {
       planWaiting(engine, &budget)
     }
     if C.preparesAhead { prepareAhead(engine) }
+    core.engines[engine].isSteady =
+      !preempted && core.engines[engine].pendingLoads == 0
+      && core.engines[engine].batch.count == core.engines[engine].running.count
   }
 
   /// Gives running sequences their tokens; true if one had to be preempted for blocks.

@@ -9,12 +9,14 @@ public enum ServingRun {
   /// Simulates `system` under `workload` offered `stream`, to the last event.
   ///
   /// The result depends on system, workload and stream alone: an observer is told, nothing more.
+  /// - Parameter exactSteps: every step of an engine is an event, which is slow and changes nothing
+  ///   but `RunResult.events`; observed runs are so always.
   public static func run(
-    system: SystemSpec, workload: Workload, stream: RequestStream,
+    system: SystemSpec, workload: Workload, stream: RequestStream, exactSteps: Bool = false,
     observer: (any RunObserver)? = nil
   ) -> RunResult {
     func run<C: Connector>(_ connector: C.Type) -> RunResult {
-      Self.run(connector, system, workload, stream, observer)
+      Self.run(connector, system, workload, stream, exactSteps: exactSteps, observer)
     }
     return switch system.base {
     case .aggregated: run(AggregatedConnector.self)
@@ -43,7 +45,7 @@ public enum ServingRun {
 
   private static func run<C: Connector>(
     _ connector: C.Type, _ system: SystemSpec, _ workload: Workload, _ stream: RequestStream,
-    _ observer: (any RunObserver)?
+    exactSteps: Bool, _ observer: (any RunObserver)?
   ) -> RunResult {
     var network = FluidNetwork()
     let fabric = Fabric(workload.rack, into: &network)
@@ -56,6 +58,7 @@ public enum ServingRun {
       workload: workload, system: system, stream: stream, network: network, fabric: fabric,
       engines: engines, prefillPool: C.aggregated ? everyone : 0..<rack.prefill.count,
       decodePool: C.aggregated ? everyone : rack.prefill.count..<rack.hostCount)
+    core.isExact = exactSteps || observer != nil
     core.observer = observer
     observer?.begin(core.setting(aggregated: C.aggregated))
     var model = ServingModel<C>(core: core)
@@ -81,8 +84,10 @@ public enum ServingRun {
     let blockBytes = workload.engine.blockTokens * workload.kvBytesPerToken
     let blocks = blocks ?? bytes / blockBytes
     return Engine(
-      host: host, pool: pool, model: model, blockTokens: workload.engine.blockTokens,
-      totalBlocks: blocks,
+      host: host, pool: pool, model: model,
+      decodeSteps: DecodeSteps(
+        model, pool, overheadSeconds: workload.engine.stepOverheadSeconds),
+      blockTokens: workload.engine.blockTokens, totalBlocks: blocks,
       watermarkBlocks: Int(workload.engine.watermark * Double(blocks)))
   }
 
@@ -105,7 +110,7 @@ public enum ServingRun {
     }
     let energy = EnergyUse(&core, at: core.now, span: core.end - .zero)
     return RunResult(
-      system: core.system, requests: core.records, interTokenLatencies: core.interTokenLatencies,
+      system: core.system, requests: core.records, tokenGaps: core.tokenGaps,
       end: core.end, resources: resources,
       bytes: TransferKind.allCases.map {
         PathBytes(path: $0.label, bytes: core.bytesByKind[$0.rawValue])

@@ -221,7 +221,7 @@ struct StoreDriver {
       slot = processes.count
       processes.append(process)
     }
-    core.queue.push(.store(process: Int32(slot)), at: core.now, rank: UInt16(node + 1))
+    core.schedule(.store(process: Int32(slot)), at: core.now, node: node)
   }
 
   /// Steps a process; returns it once its answer's time has come.
@@ -241,15 +241,15 @@ struct StoreDriver {
     }
     let node = processes[slot].node
     if hasFaults, let time = core.faults.cxlStall(host: node, at: core.now) {
-      core.queue.push(.store(process: Int32(slot)), at: time, rank: UInt16(node + 1))
+      core.schedule(.store(process: Int32(slot)), at: time, node: node)
       return nil
     }
     prepare(node, &core)
     var pause = advance(slot)
     if hasFaults { backOff(slot, &pause, core.now) }
     let end = core.now + elapsed(node)
-    core.queue.push(
-      .store(process: Int32(slot)), at: end + pause, rank: UInt16(node + 1))
+    core.schedule(
+      .store(process: Int32(slot)), at: end + pause, node: node)
     wakeManagers(at: end, &core)
     return nil
   }
@@ -270,9 +270,10 @@ struct StoreDriver {
   /// Runs one step of the operation and returns how long it wants to pause.
   private mutating func advance(_ slot: Int) -> SimDuration {
     let node = processes[slot].node
-    let operation = processes[slot].operation
-    processes[slot].operation = .stepping
-    switch operation {
+    // Moved out and back, never copied: it holds arrays.
+    var operation = StoreProcess.Operation.stepping
+    swap(&operation, &processes[slot].operation)
+    switch consume operation {
     case .pin(var operation):
       let step = operation.step(&memories[node], &clients[node])
       processes[slot].operation = .pin(operation)
@@ -389,7 +390,7 @@ struct StoreDriver {
     _ seat: Int, at time: SimTime, _ core: inout ServingCore
   ) {
     seats[seat].version &+= 1
-    core.queue.push(
+    core.schedule(
       .lockManager(seat: UInt8(seat), version: seats[seat].version), at: time)
   }
 
@@ -521,9 +522,9 @@ struct StoreDriver {
   }
 
   private func scheduleTick(_ node: Int, _ core: inout ServingCore) {
-    core.queue.push(
+    core.schedule(
       .tick(node: UInt16(node), life: Int32(lives[node])), at: core.now + dutySpan,
-      rank: UInt16(node + 1))
+      node: node)
   }
 
   /// A sign of life is due.

@@ -30,6 +30,8 @@ struct RunCommand: ParsableCommand {
   @Option(help: "What to print: \(Format.allCases.map(\.rawValue).joined(separator: ", ")).")
   var format = Format.table
   @Flag(help: "Draw the plots of the output folder.") var plot = false
+  @Flag(help: "Simulate every engine step as an event: slower, the same result.")
+  var exactSteps = false
   @Option(help: "Write all of it as one HTML page, plots included.") var html: String?
   @OptionGroup var timeline: TimelineOptions
 
@@ -48,7 +50,8 @@ struct RunCommand: ParsableCommand {
     let paths: [String?] = files.isEmpty ? [nil] : files
     for workload in try paths.map({ try options.load($0) }) {
       let recorder = try timeline.open()
-      let comparison = try options.compare(workload, observer: recorder)
+      let comparison = try options.compare(
+        workload, exactSteps: exactSteps, observer: recorder)
       do {
         try recorder?.close()
       } catch {

@@ -108,14 +108,15 @@ struct WorkloadOptions: ParsableArguments {
 
   /// Runs all systems; a broken conservation law ends the command.
   func compare(
-    _ workload: Workload, jobs: Int? = nil, observer: (any RunObserver)? = nil
+    _ workload: Workload, jobs: Int? = nil, exactSteps: Bool = false,
+    observer: (any RunObserver)? = nil
   ) throws -> Comparison {
     do {
       let comparison =
         if let observer {
           try Comparison(workload, observer: observer)
         } else {
-          try Comparison(workload, jobs: jobs ?? self.jobs)
+          try Comparison(workload, jobs: jobs ?? self.jobs, exactSteps: exactSteps)
         }
       let violations = comparison.violations
       guard violations.isEmpty else {

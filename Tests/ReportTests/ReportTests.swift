@@ -1,28 +1,8 @@
-// Figures by hand: quantiles of weighted samples, tolerances, decimals.
+// Figures by hand: tolerances, decimals.
 
 import Testing
 
 @testable import Report
-
-@Suite struct WeightedSamplesTests {
-  /// The same figures as those of the samples written out, by numpy's definitions.
-  @Test func matchesSamplesWrittenOut() {
-    // numpy: a = [1]*3 + [2] + [10]*2; mean 4.1667, std 4.1399, percentile(a, [50, 90, 99])
-    let samples = WeightedSamples([(10, 2), (1, 3), (2, 1)])
-    #expect(abs(samples.mean - 25.0 / 6) < 1e-12)
-    #expect(abs(samples.deviation - 4.13991411612474) < 1e-9)
-    #expect(samples.quantile(0) == 1)
-    #expect(samples.quantile(0.5) == 1.5)
-    #expect(samples.quantile(0.7) == 6)
-    #expect(samples.quantile(0.9) == 10)
-    #expect(samples.quantile(1) == 10)
-  }
-
-  @Test func nothingIsNotANumber() {
-    let samples = WeightedSamples([])
-    #expect(samples.mean.isNaN && samples.quantile(0.5).isNaN && samples.deviation.isNaN)
-  }
-}
 
 @Suite struct ToleranceTests {
   @Test(arguments: [

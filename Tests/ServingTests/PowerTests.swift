@@ -91,16 +91,17 @@ private let everySystem =
   let flops = 2 * 16 * (32 * layer + head)
   #expect(
     abs(work.computeSeconds / (flops / (gpu.fit.linearCompute * gpu.peakFlops)) - 1) < 1e-9)
-  let joules = gpu.power.activeJoules(work, seconds: seconds, sharers: 1, gpus: 1)
+  let joules = Double(gpu.power.workFemtojoules(work, sharers: 1)) * 1e-15
   let expected =
     work.memorySeconds * (gpu.power.memory - gpu.power.idle)
     + work.computeSeconds * (gpu.power.compute - gpu.power.idle)
   #expect(abs(joules / expected - 1) < 1e-12)
-  // Four stages do the same work; two sharers of each layer take twice a sharer's energy.
-  #expect(gpu.power.activeJoules(work, seconds: seconds, sharers: 2, gpus: 8) == 2 * joules)
-  // The limit holds whatever the work is.
-  let capped = gpu.power.activeJoules(work, seconds: seconds / 10, sharers: 1, gpus: 1)
-  #expect(abs(capped / ((gpu.power.limit - gpu.power.idle) * seconds / 10) - 1) < 1e-12)
+  // Two sharers of each layer take twice a sharer's energy.
+  let shared = Double(gpu.power.workFemtojoules(work, sharers: 2)) * 1e-15
+  #expect(abs(shared / (2 * joules) - 1) < 1e-12)
+  #expect(
+    gpu.power.limitAboveIdle(gpus: 8)
+      == Int128(8 * 1000 * (gpu.power.limit - gpu.power.idle)))
 }
 
 /// Powers, busy shares and rates of the series are means over their interval: they add up to what the

@@ -134,7 +134,7 @@ struct BelugaConnector: Connector {
         guard watched != request else { return }
         watched = request
         server.use.allocationFailures += 1
-        core.queue.push(
+        core.schedule(
           .retry(request: Int32(request)), at: core.now + Self.stall.span + .seconds(1))
         return
       }

@@ -204,7 +204,7 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
       states[request].retryPause = min(pause * 2, ServingConstants.spaceRetryLongest)
       let time = core.now + pause
       states[request].retryTime = time
-      core.queue.push(.retry(request: Int32(request)), at: time)
+      core.schedule(.retry(request: Int32(request)), at: time)
     } else {
       reserve(request, &core)
     }

@@ -1,0 +1,13 @@
+// swift-tools-version: 6.2
+// Benchmarks of tract-sim, a package of its own: users do not build it.
+import PackageDescription
+
+let package = Package(
+  name: "Benchmarks",
+  dependencies: [.package(name: "tract-sim", path: "..")],
+  targets: [
+    .executableTarget(
+      name: "bench", dependencies: [.product(name: "Simulator", package: "tract-sim")])
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Cost against size: CPU time of whole runs less that of a run of one request, with the exponent of
+# the least-squares line through its logarithms. Results/bench/growth.csv and growth.md.
+#
+# Requests: nixl, 2+2 workers. Hosts: nixl, 10 requests/s and 1000 requests a host, so that the work
+# of each host stays. Flows: prompts of as many requests at once from 16 prefill to 16 decode workers
+# by a slow link, so that about all transfers are under way together. Sequences in a batch: aggregated,
+# as many in flight on one worker, 20 000 requests. Cache entries: tract, a pool of as many blocks of
+# 16 tokens, filled by 1024-token prompts.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+sim=.build/release/tract-sim
+out=Results/bench
+mkdir -p "$out" out
+w1=Benchmarks/Workloads
+repeats=${REPEATS:-3}
+
+# cpu ARGUMENTS...: the least user and system time, seconds.
+cpu() {
+  for _ in $(seq "$repeats"); do
+    /usr/bin/time -f 'measured %U %S' "$sim" run "$@" --jobs 1 2>&1 >/dev/null | grep '^measured' ||
+      { echo "failed: $*" >&2; exit 70; }
+  done | awk '{ t = $2 + $3; if (!n++ || t < least) least = t } END { printf "%.3f", least }'
+}
+machine="$(awk -F': ' '/model name/ { print $2; exit }' /proc/cpuinfo), $(nproc) cores"
+start=$(cpu $w1/w1-pd.json --set stop.requests=1)
+csv=$out/growth.csv
+echo "# $(date -u +%F), $machine, Benchmarks/growth.sh, REPEATS=$repeats; start $start s" >"$csv"
+echo "axis,size,cpu_s" >>"$csv"
+point() { # AXIS SIZE arguments...
+  local axis=$1 size=$2 seconds
+  shift 2
+  seconds=$(cpu "$@")
+  echo "$axis,$size,$(awk -v a="$seconds" -v b="$start" 'BEGIN { printf "%.3f", a - b }')" |
+    tee -a "$csv" >&2
+}
+for n in ${REQUESTS:-10000 30000 100000 300000 1000000}; do
+  point requests "$n" $w1/w1-pd.json --set stop.requests="$n"
+done
+for hosts in ${HOSTS:-2 4 8 16 32 64}; do
+  point hosts "$hosts" $w1/w1-pd.json --set stop.requests=$((1000 * hosts)) \
+    --set traffic.arrivals.rate_rps=$((5 * hosts)) --set rack.prefill.count=$((hosts / 2)) \
+    --set rack.decode.count=$((hosts / 2))
+done
+for flows in ${FLOWS:-100 300 1000 3000}; do
+  point flows "$flows" $w1/w1-pd.json --set stop.requests="$flows" \
+    --set traffic.arrivals.rate_rps=1e6 --set rack.prefill.count=16 --set rack.decode.count=16 \
+    --set rack.nic.tx_gbps=0.01 --set rack.nic.rx_gbps=0.01 --set traffic.output_tokens=2
+done
+for batch in ${BATCHES:-1 4 16 64 256 1024}; do
+  point batch "$batch" $w1/w1-agg.json --set stop.requests=20000 --set rack.prefill.count=1 \
+    --set rack.decode.count=1 --set engine.max_sequences="$batch" --set traffic.input_tokens=64 \
+    --set "traffic.arrivals={\"process\":\"closed_loop\",\"concurrency\":$((2 * batch))}"
+done
+for entries in ${ENTRIES:-10000 30000 100000 250000}; do
+  # 2 MiB a block of 16 tokens; as many requests as fill the pool twice.
+  point cache_entries "$entries" $w1/w1-tract.json --set stop.requests=$((entries * 2 / 64)) \
+    --set 'systems=[{"base":"tract","block_tokens":16,"cache_gib":'"$((entries / 512))"'}]'
+done
+{
+  echo "# Cost against size"
+  echo
+  echo "$(date -u +%F), $machine; \`Benchmarks/growth.sh\`: CPU seconds of whole runs, least of"
+  echo "$repeats, less $start s of a run of one request. The script says what each axis is."
+  echo
+  echo "| axis | from | to | CPU s from | CPU s to | exponent |"
+  echo "|---|---|---|---|---|---|"
+  awk -F, 'NR > 2 && $3 > 0 {
+      a = $1; if (!(a in n)) { order[++axes] = a; low[a] = $2; first[a] = $3 }
+      x = log($2); y = log($3); n[a]++; sx[a] += x; sy[a] += y; sxx[a] += x * x; sxy[a] += x * y
+      high[a] = $2; last[a] = $3
+    } END { for (i = 1; i <= axes; i++) { a = order[i]
+      printf "| %s | %s | %s | %s | %s | %.2f |\n", a, low[a], high[a], first[a], last[a],
+        (n[a] * sxy[a] - sx[a] * sy[a]) / (n[a] * sxx[a] - sx[a] ^ 2) } }' "$csv"
+  echo
+  echo "What is not near-linear: flows. Each end of a flow shares the capacity of all flows connected"
+  echo "with it anew, so that many at once cost about the square of their number."
+} >"$out/growth.md"
+cat "$out/growth.md"

@@ -1,0 +1,120 @@
+// Whole-number samples in evenly spaced runs, and their exact figures.
+
+/// Samples kept as runs `first, first + step, …`, each value seen a number of times.
+///
+/// Sums are exact, so figures do not depend on how samples were put into runs, nor on their order.
+public struct SampleRuns: Sendable {
+  private struct Run {
+    var first: Int64
+    var step: Int64
+    var count: Int32
+    var weight: Int32
+  }
+
+  private var runs: ContiguousArray<Run> = []
+  /// Samples, weights counted.
+  public private(set) var count = 0
+  private var sum = Int128(0)
+  private var sumOfSquares = Int128(0)
+
+  public init() {}
+
+  /// Adds `count` values from `first` on, `step` apart, each seen `weight` times.
+  /// - Precondition: no value is negative; the square of the sum of all samples stays below 2¹²⁷.
+  public mutating func append(first: Int64, step: Int64 = 0, count: Int = 1, weight: Int = 1) {
+    guard count > 0, weight > 0 else { return }
+    precondition(first >= 0 && first + step * Int64(count - 1) >= 0)
+    runs.append(Run(first: first, step: step, count: Int32(count), weight: Int32(weight)))
+    self.count += count * weight
+    let (n, w) = (Int128(count), Int128(weight))
+    let (a, d) = (Int128(first), Int128(step))
+    // Sums of 0…n-1 and of their squares.
+    let linear = n * (n - 1) / 2
+    let square = (n - 1) * n * (2 * n - 1) / 6
+    sum += w * (n * a + d * linear)
+    sumOfSquares += w * (n * a * a + 2 * a * d * linear + d * d * square)
+  }
+
+  /// Arithmetic mean; NaN of nothing.
+  public var mean: Double { count > 0 ? Double(sum) / Double(count) : .nan }
+
+  /// Standard deviation of the whole population; NaN of nothing.
+  public var populationDeviation: Double {
+    guard count > 0 else { return .nan }
+    // Σ(x − c)² about a whole c near the mean is exact; what is left to take off is below 1 a sample.
+    let n = Int128(count)
+    let centre = sum / n
+    let about = sumOfSquares - 2 * centre * sum + n * centre * centre
+    let rest = Double(sum - n * centre) / Double(count)
+    return max(0, Double(about) / Double(count) - rest * rest).squareRoot()
+  }
+
+  /// Quantiles, each 0…1, interpolated linearly between neighbours as numpy's default; NaN of nothing.
+  /// - Complexity: O(values + those that share leading bits with an answer · log).
+  public func quantiles(_ shares: [Double]) -> [Double] {
+    guard count > 0 else { return shares.map { _ in .nan } }
+    let positions = shares.map { $0 * Double(count - 1) }
+    let ranks = positions.flatMap { [Int($0), min(Int($0) + 1, count - 1)] }
+    let values = orderStatistics(ranks)
+    return positions.indices.map { place in
+      let (below, above) = (Double(values[2 * place]), Double(values[2 * place + 1]))
+      return below + (positions[place] - Double(ranks[2 * place])) * (above - below)
+    }
+  }
+
+  /// The values at these places of the ascending samples, from 0.
+  private func orderStatistics(_ ranks: [Int]) -> [Int64] {
+    var buckets = ContiguousArray(repeating: 0, count: Self.bucketCount)
+    forEachValue { value, weight in buckets[Self.bucket(value)] += weight }
+    // Where the samples of each bucket that holds an answer begin.
+    var begins: [Int: Int] = [:]
+    var passed = 0
+    for (place, samples) in buckets.enumerated() where samples > 0 {
+      if ranks.contains(where: { passed <= $0 && $0 < passed + samples }) {
+        begins[place] = passed
+        buckets[place] = -1
+      }
+      passed += samples
+    }
+    var close: [Int: [(value: Int64, weight: Int)]] = [:]
+    forEachValue { value, weight in
+      let place = Self.bucket(value)
+      if buckets[place] < 0 { close[place, default: []].append((value, weight)) }
+    }
+    var answers = Array(repeating: Int64(0), count: ranks.count)
+    for (place, samples) in close {
+      var passed = begins[place]!
+      for sample in samples.sorted(by: { $0.value < $1.value }) {
+        for (index, rank) in ranks.enumerated()
+        where passed <= rank && rank < passed + sample.weight {
+          answers[index] = sample.value
+        }
+        passed += sample.weight
+      }
+    }
+    return answers
+  }
+
+  @inline(__always)
+  private func forEachValue(_ body: (Int64, Int) -> Void) {
+    for run in runs {
+      var value = run.first
+      for _ in 0..<run.count {
+        body(value, Int(run.weight))
+        value += run.step
+      }
+    }
+  }
+
+  // MARK: Buckets of values with the same leading bits
+
+  private static var bits: Int { 12 }
+  private static var bucketCount: Int { (64 - bits) << bits }
+
+  /// Ascending with the value.
+  @inline(__always)
+  private static func bucket(_ value: Int64) -> Int {
+    let exponent = max(0, 63 - bits - value.leadingZeroBitCount)
+    return (exponent << bits) + Int(value >> exponent)
+  }
+}
