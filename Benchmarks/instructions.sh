@@ -16,6 +16,9 @@ trap 'rm -rf "$folder"' EXIT
 # Valgrind cannot read the debug information of all compilers.
 strip -o "$folder/tract-sim" .build/release/tract-sim
 
+# The same copies of bytes on every processor.
+export GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX2,-AVX,-ERMS,-FSRM
+
 # count NAME WORKLOAD REQUESTS
 count() {
   valgrind --tool=callgrind --callgrind-out-file=/dev/null "$folder/tract-sim" run "$2" \

@@ -15,7 +15,11 @@ trap 'rm -rf "$work"' EXIT
 
 # The paper's testbed, and one H100 each with a NIC of 400 Gb/s and a switch with four devices.
 rack_testbed=()
-rack_h100=(--set rack.preset=h100-rack --set rack.prefill.count=1 --set rack.decode.count=1)
+# Steps of as many tokens as vLLM takes there: 8192 on a GPU of 80 GB, 2048 in the workload's file.
+rack_h100=(
+  --set rack.preset=h100-rack --set rack.prefill.count=1 --set rack.decode.count=1
+  --set engine.max_batched_tokens=8192
+)
 declare -A rates=(
   [testbed-nixl]=0.75,1.4,4 [testbed-lmcache]=1.1,2,4 [testbed-tract]=1.1,2,4
   [h100-nixl]=5.5,10,32 [h100-lmcache]=7.5,14,32 [h100-tract]=7.5,14,32

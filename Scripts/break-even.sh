@@ -17,7 +17,7 @@ rack_testbed=()
 # One pool of one device: its bandwidth is what varies.
 rack_h100=(
   --set rack.preset=h100-rack --set rack.prefill.count=1 --set rack.decode.count=1
-  --set rack.cxl.devices=1
+  --set rack.cxl.devices=1 --set engine.max_batched_tokens=8192
 )
 # Half of what nixl takes, half and nine tenths of what lmcache takes; without reuse of nixl only.
 declare -A rates=(

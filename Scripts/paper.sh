@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# The paper's Figures 5 to 11: Results/paper/*.csv, claims.txt and a plot of each.
+# The paper's Figures 5 to 11: Results/paper/*.csv, claims.txt and a plot of each; then what decides
+# them (Scripts/studies.sh).
 #
-#   Scripts/paper.sh           five seeds, fine grids: about six minutes on two cores
+#   Scripts/paper.sh           five seeds, fine grids: about fifteen minutes on two cores
 #   Scripts/paper.sh --plots   claims and plots anew from the committed CSVs, without a simulation
 #   Scripts/paper.sh --quick   one seed, coarse grids, into out/paper: half a minute; fails if systems
 #                              come in another order than Results/paper/quick-orderings.txt says
@@ -146,3 +147,5 @@ fi
 awk -f Scripts/paper-claims.awk "${facts[@]}" "$out"/run-length.csv "$out"/path-*.csv \
   "$out/utilisation.csv" >"$out/claims.txt"
 gnuplot -e "folder='$out'" Plots/paper.gp
+
+if [[ $mode == full ]]; then ./Scripts/studies.sh; else ./Scripts/studies.sh --plots; fi

@@ -33,11 +33,11 @@ private func compare(_ workload: Workload, _ name: Comment) throws -> Double {
     }
   }()
 
-  /// Every workload that we ship; of the long ones the first requests. The trace that is not ours is
+  /// Every workload that we ship; of the long ones the first requests. Traces, which are not ours, are
   /// replaced by prompts of the same kind.
   @Test(arguments: files) func examples(file: String) throws {
     var overrides = ["series_interval_ms=250"]
-    if file.hasSuffix("conversation.json") {
+    if ["conversation.json", "rack.json"].contains(where: { file.hasSuffix("/" + $0) }) {
       overrides.append(
         "traffic={\"kind\":\"synthetic\",\"input_tokens\":8000,\"input_tokens_std\":6000,"
           + "\"output_tokens\":350,\"output_tokens_std\":200,\"unique_tokens\":3000,"
@@ -63,7 +63,7 @@ private func compare(_ workload: Workload, _ name: Comment) throws -> Double {
 
   /// Contexts that grow past a window, under and over the GPUs' limit of power, and a pipeline.
   @Test(arguments: [
-    "rack.decode.power={\"idle_w\":50,\"compute_w\":300,\"memory_w\":300,\"limit_w\":280}",
+    "rack.decode.power={\"idle_w\":50,\"compute_w\":270,\"memory_w\":270,\"limit_w\":280}",
     "rack.decode.power={\"idle_w\":50,\"compute_w\":300,\"memory_w\":300,\"limit_w\":1000}",
     "rack.decode.pipeline_parallel=2",
   ]) func windows(override: String) throws {
