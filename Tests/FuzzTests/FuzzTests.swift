@@ -33,8 +33,8 @@ private final class Watch: @unchecked Sendable {
       while lock.withLock({ !isOver }) {
         Thread.sleep(forTimeInterval: 1)
         lock.withLock {
-          guard !isOver, Date().timeIntervalSince(began) > 60 else { return }
-          FileHandle.standardError.write(Data("seed \(seed) takes more than 60 s\n".utf8))
+          guard !isOver, Date().timeIntervalSince(began) > 300 else { return }
+          FileHandle.standardError.write(Data("seed \(seed) takes more than 300 s\n".utf8))
           abort()
         }
       }
@@ -134,7 +134,8 @@ private struct Tally {
     print(
       "fuzz: \(tally.workloads) workloads (\(tally.goodWorkloads) good, \(tally.runs) of them run), "
         + "\(tally.traces) traces (\(tally.goodTraces) good), at most \(peak) MiB")
-    #expect(peak < 2048)
+    // Of the whole process: other tests, if there are any, count in it.
+    if ProcessInfo.processInfo.environment["TRACT_FUZZ_COUNT"] != nil { #expect(peak < 2048) }
     // A mutator that only ever breaks files would test the parser alone.
     guard count >= 1000 else { return }
     #expect(tally.goodWorkloads * 20 > tally.workloads && tally.goodTraces * 20 > tally.traces)
