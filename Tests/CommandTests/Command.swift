@@ -92,6 +92,19 @@ final class Scratch {
     return file(name)
   }
 
+  /// A workload of two systems that runs in a blink; returns its path.
+  func writeSmallWorkload() throws -> String {
+    try write(
+      "w.json",
+      """
+      {"name": "w", "model": "llama-3.1-8b", "rack": {"preset": "tract-testbed"},
+       "systems": ["nixl", "tract"],
+       "traffic": {"kind": "static", "input_tokens": 1500, "output_tokens": 3,
+                   "arrivals": {"process": "poisson", "rate_rps": 1}},
+       "stop": {"requests": 20}}
+      """)
+  }
+
   var names: [String] {
     get throws { try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() }
   }

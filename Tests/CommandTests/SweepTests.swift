@@ -9,15 +9,7 @@ import Testing
 
   init() throws {
     scratch = try Scratch()
-    file = try scratch.write(
-      "w.json",
-      """
-      {"name": "w", "model": "llama-3.1-8b", "rack": {"preset": "tract-testbed"},
-       "systems": ["nixl", "tract"],
-       "traffic": {"kind": "static", "input_tokens": 1500, "output_tokens": 3,
-                   "arrivals": {"process": "poisson", "rate_rps": 1}},
-       "stop": {"requests": 20}}
-      """)
+    file = try scratch.writeSmallWorkload()
   }
 
   private func sweep(
