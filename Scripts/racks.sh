@@ -6,7 +6,7 @@
 #   Scripts/racks.sh --plot   the plot only, from racks.csv
 #
 # Needs mooncake_conversation_trace.jsonl.xz (or .jsonl) in $TRACT_TRACES or ../shared/traces, and does
-# nothing without. The trace's first 1 500 requests, of which 150 are warm-up; three seeds, which move
+# nothing without. The trace's first 1 500 requests, of which 150 are warm-up; five seeds, which move
 # arrivals within the trace's ticks of 3 s and break ties of the router.
 set -euo pipefail
 export LC_ALL=C
@@ -41,7 +41,7 @@ run() { # prefill, decode, devices ("" for systems without), systems as JSON, th
   rate=$(awk -v n=$hosts -v r=$a_pair 'BEGIN { printf "%.1f", n / 2 * r }')
   speedup=$(awk -v r="$rate" -v t=$recorded 'BEGIN { printf "%.6f", r / t }')
   rm -rf "$work/sweep"
-  $sim sweep Workloads/paper/rack.json --seeds 1..3 --output "$work/sweep" \
+  $sim sweep Workloads/paper/rack.json --seeds 1..5 --output "$work/sweep" \
     --set "traffic.file=$work/trace.jsonl" --set "traffic.speedup=$speedup" \
     --set "rack.prefill.count=$1" --set "rack.decode.count=$2" \
     --set "rack.cxl.devices=${3:-1}" --set "rack.cxl.capacity_gib=$((64 * hosts))" \
