@@ -73,10 +73,8 @@ struct CheckCommand: ParsableCommand {
       print(CheckFiles.annotations(checks, improvedToo: improvedToo), terminator: "")
     }
     if let junit {
-      do {
+      try Exit.writing {
         try AtomicFile.write(CheckFiles.junit(checks, improvedToo: improvedToo), to: junit)
-      } catch {
-        throw Exit.fail(Exit.cannotWrite, error.description)
       }
     }
     if checks.contains(where: { $0.check.fails(improvedToo: improvedToo) }) { throw Exit.moved }

@@ -37,11 +37,7 @@ struct InitCommand: ParsableCommand {
     guard !FileManager.default.fileExists(atPath: output) else {
       throw Exit.fail(Exit.cannotWrite, "\(output) exists; give another --output")
     }
-    do {
-      try AtomicFile.write(text, to: output)
-    } catch {
-      throw Exit.fail(Exit.cannotWrite, error.description)
-    }
+    try Exit.writing { try AtomicFile.write(text, to: output) }
     print("\(output): written; now: tract-sim run \(output)")
   }
 }

@@ -52,17 +52,9 @@ struct RunCommand: ParsableCommand {
       let recorder = try timeline.open()
       let comparison = try options.compare(
         workload, exactSteps: exactSteps, observer: recorder)
-      do {
-        try recorder?.close()
-      } catch {
-        throw Exit.fail(Exit.cannotWrite, error.description)
-      }
+      try Exit.writing { try recorder?.close() }
       if let output {
-        do {
-          try ReportFiles.write(comparison, to: output)
-        } catch {
-          throw Exit.fail(Exit.cannotWrite, error.description)
-        }
+        try Exit.writing { try ReportFiles.write(comparison, to: output) }
       }
       switch format {
       case .table: print(ComparisonTable.text(comparison), terminator: "")
@@ -82,7 +74,7 @@ struct RunCommand: ParsableCommand {
     let folder = FileManager.default.temporaryDirectory
       .appendingPathComponent("tract-sim-\(UUID().uuidString)").path
     defer { try? FileManager.default.removeItem(atPath: folder) }
-    do {
+    try Exit.writing {
       try ReportFiles.write(comparison, to: folder)
       let plots = try PlotCommand.figures(folder).map { figure in
         try PlotCommand.gnuplot(figure.program)
@@ -90,8 +82,6 @@ struct RunCommand: ParsableCommand {
         return HTMLReport.Plot(caption: figure.caption, svg: String(decoding: svg, as: UTF8.self))
       }
       try AtomicFile.write(HTMLReport.text(comparison, plots: plots), to: path)
-    } catch let error as FileError {
-      throw Exit.fail(Exit.cannotWrite, error.description)
     }
   }
 }

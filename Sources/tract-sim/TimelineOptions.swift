@@ -44,12 +44,7 @@ struct TimelineOptions: ParsableArguments {
   /// The file to record into; nil without one.
   func open() throws -> TimelineFile? {
     guard let timeline else { return nil }
-    do {
-      return try TimelineFile(
-        path: timeline,
-        scope: TimelineScope(window: try window(), everyRequest: timelineEvery ?? 1))
-    } catch let error as FileError {
-      throw Exit.fail(Exit.cannotWrite, error.description)
-    }
+    let scope = TimelineScope(window: try window(), everyRequest: timelineEvery ?? 1)
+    return try Exit.writing { try TimelineFile(path: timeline, scope: scope) }
   }
 }

@@ -17,11 +17,7 @@ struct TraceCommand: ParsableCommand {
       print(text, terminator: "")
       return
     }
-    do {
-      try AtomicFile.write(text, to: output)
-    } catch {
-      throw Exit.fail(Exit.cannotWrite, error.description)
-    }
+    try Exit.writing { try AtomicFile.write(text, to: output) }
   }
 }
 

@@ -42,6 +42,15 @@ enum Exit {
     FileHandle.standardError.write(Data("error: \(message)\n".utf8))
     return code
   }
+
+  /// What `body` gives; a file that it cannot write ends the command.
+  static func writing<T>(_ body: () throws -> T) throws -> T {
+    do {
+      return try body()
+    } catch let error as FileError {
+      throw fail(cannotWrite, error.description)
+    }
+  }
 }
 
 /// Options shared by the commands that load workload files.
