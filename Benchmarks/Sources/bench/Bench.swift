@@ -1,4 +1,4 @@
-// `bench micro` and `bench run FILE [path=value ...]`: one JSON object a line.
+// `bench micro [NAME]` and `bench run NAME FILE [path=value ...]`: one JSON object a line.
 
 import Foundation
 import JSONText
