@@ -162,6 +162,21 @@ private let sample = """
 }
 
 @Suite struct CalibrationTests {
+  /// The measured table of the package; Calibration/README.md quotes these figures.
+  @Test func fitsTheMeasuredH200() throws {
+    let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .deletingLastPathComponent().deletingLastPathComponent()
+    let file = package.appendingPathComponent("Calibration/h200/steps.csv")
+    let table = try StepTimeTable(file: file.path, text: Array(Data(contentsOf: file)))
+    #expect(table.rows.count == 62)
+    #expect(abs(try Self.fit(table, from: "h200-sxm").meanError - 0.0626) < 5e-4)
+    // Eager prefills of few tokens take the time of their launches.
+    let rows = table.rows.filter { $0.kind != .prefill || $0.tokens > 256 }
+    let fit = try Self.fit(StepTimeTable(file: file.path, rows: rows), from: "h200-sxm")
+    #expect(abs(fit.meanError - 0.0165) < 5e-4)
+    #expect(fit.worstError < 0.072)
+  }
+
   /// Steps as a GPU of known parameters would take them.
   private static func synthetic(_ gpu: GPUSpec, mixed: Bool) throws -> StepTimeTable {
     let model = try replica(gpu)
