@@ -32,6 +32,11 @@ public struct EventQueue<Event> {
   @inlinable public var isEmpty: Bool { heap.isEmpty }
   @inlinable public var count: Int { heap.count }
 
+  /// Time of the next event; nil if there is none.
+  @inlinable public var nextTime: SimTime? {
+    heap.first.map { SimTime(picoseconds: Int64($0.key >> 64)) }
+  }
+
   /// Adds an event.
   /// - Precondition: `time` is not before `now`.
   /// - Complexity: O(log count).
@@ -101,3 +106,6 @@ public struct EventQueue<Event> {
     heap[position] = entry
   }
 }
+
+extension EventQueue: Sendable where Event: Sendable {}
+extension EventQueue.Entry: Sendable where Event: Sendable {}

@@ -1,31 +1,72 @@
-// Whole-number samples in evenly spaced runs, and their exact figures.
+// Whole-number samples in evenly spaced runs, and their figures: exact up to a limit.
 
 /// Samples kept as runs `first, first + step, …`, each value seen a number of times.
 ///
 /// Sums are exact, so figures do not depend on how samples were put into runs, nor on their order.
+/// Up to `exactLimit` samples quantiles are exact, too; beyond it samples are counted in buckets of
+/// values that share their thirteen leading bits, as HdrHistogram does, and a quantile is off by less
+/// than one part in 4096.
 public struct SampleRuns: Sendable {
   private struct Run {
     var first: Int64
     var step: Int64
     var count: Int32
     var weight: Int32
+
+    @inline(__always)
+    func forEachValue(_ body: (Int64, Int) -> Void) {
+      var value = first
+      for _ in 0..<count {
+        body(value, Int(weight))
+        value += step
+      }
+    }
   }
 
+  /// Samples up to which each is kept.
+  public let exactLimit: Int
   private var runs: ContiguousArray<Run> = []
+  private var singles: ContiguousArray<Int64> = []
+  /// Samples by bucket; empty while each is kept.
+  private var buckets: ContiguousArray<Int> = []
   /// Samples, weights counted.
   public private(set) var count = 0
   private var sum = Int128(0)
   private var sumOfSquares = Int128(0)
+  private var least = Int64.max
+  private var greatest = Int64.min
 
-  public init() {}
+  public init(exactLimit: Int = 1 << 24) { self.exactLimit = exactLimit }
+
+  /// Whether quantiles are exact.
+  public var isExact: Bool { buckets.isEmpty }
+
+  /// Adds one value.
+  /// - Precondition: as for runs.
+  public mutating func append(_ value: Int64) {
+    precondition(value >= 0)
+    count += 1
+    sum += Int128(value)
+    sumOfSquares += Int128(value) * Int128(value)
+    least = min(least, value)
+    greatest = max(greatest, value)
+    guard isExact else {
+      buckets[Self.bucket(value)] += 1
+      return
+    }
+    singles.append(value)
+    if count > exactLimit { fold() }
+  }
 
   /// Adds `count` values from `first` on, `step` apart, each seen `weight` times.
   /// - Precondition: no value is negative; the square of the sum of all samples stays below 2¹²⁷.
   public mutating func append(first: Int64, step: Int64 = 0, count: Int = 1, weight: Int = 1) {
     guard count > 0, weight > 0 else { return }
-    precondition(first >= 0 && first + step * Int64(count - 1) >= 0)
-    runs.append(Run(first: first, step: step, count: Int32(count), weight: Int32(weight)))
+    let end = first + step * Int64(count - 1)
+    precondition(first >= 0 && end >= 0)
     self.count += count * weight
+    least = min(least, first, end)
+    greatest = max(greatest, first, end)
     let (n, w) = (Int128(count), Int128(weight))
     let (a, d) = (Int128(first), Int128(step))
     // Sums of 0…n-1 and of their squares.
@@ -33,6 +74,20 @@ public struct SampleRuns: Sendable {
     let square = (n - 1) * n * (2 * n - 1) / 6
     sum += w * (n * a + d * linear)
     sumOfSquares += w * (n * a * a + 2 * a * d * linear + d * d * square)
+    let run = Run(first: first, step: step, count: Int32(count), weight: Int32(weight))
+    guard isExact else {
+      run.forEachValue { buckets[Self.bucket($0)] += $1 }
+      return
+    }
+    runs.append(run)
+    if self.count > exactLimit { fold() }
+  }
+
+  /// Counts what was kept so far in buckets.
+  private mutating func fold() {
+    buckets = counted()
+    runs = []
+    singles = []
   }
 
   /// Arithmetic mean; NaN of nothing.
@@ -64,8 +119,8 @@ public struct SampleRuns: Sendable {
 
   /// The values at these places of the ascending samples, from 0.
   private func orderStatistics(_ ranks: [Int]) -> [Int64] {
-    var buckets = ContiguousArray(repeating: 0, count: Self.bucketCount)
-    forEachValue { value, weight in buckets[Self.bucket(value)] += weight }
+    guard isExact else { return roughStatistics(ranks) }
+    var buckets = counted()
     // Where the samples of each bucket that holds an answer begin.
     var begins: [Int: Int] = [:]
     var passed = 0
@@ -95,15 +150,31 @@ public struct SampleRuns: Sendable {
     return answers
   }
 
+  /// The same as far as buckets tell, their samples taken to be evenly spread.
+  private func roughStatistics(_ ranks: [Int]) -> [Int64] {
+    var answers = Array(repeating: Int64(0), count: ranks.count)
+    var passed = 0
+    for (place, samples) in buckets.enumerated() where samples > 0 {
+      for (index, rank) in ranks.enumerated() where passed <= rank && rank < passed + samples {
+        let (low, width) = Self.values(ofBucket: place)
+        let share = (Double(rank - passed) + 0.5) / Double(samples)
+        answers[index] = min(max(low + Int64(share * Double(width)), least), greatest)
+      }
+      passed += samples
+    }
+    return answers
+  }
+
+  private func counted() -> ContiguousArray<Int> {
+    var buckets = ContiguousArray(repeating: 0, count: Self.bucketCount)
+    forEachValue { value, weight in buckets[Self.bucket(value)] += weight }
+    return buckets
+  }
+
   @inline(__always)
   private func forEachValue(_ body: (Int64, Int) -> Void) {
-    for run in runs {
-      var value = run.first
-      for _ in 0..<run.count {
-        body(value, Int(run.weight))
-        value += run.step
-      }
-    }
+    for value in singles { body(value, 1) }
+    for run in runs { run.forEachValue(body) }
   }
 
   // MARK: Buckets of values with the same leading bits
@@ -116,5 +187,11 @@ public struct SampleRuns: Sendable {
   private static func bucket(_ value: Int64) -> Int {
     let exponent = max(0, 63 - bits - value.leadingZeroBitCount)
     return (exponent << bits) + Int(value >> exponent)
+  }
+
+  /// The least value of a bucket and how many values it has.
+  private static func values(ofBucket place: Int) -> (low: Int64, width: Int64) {
+    let exponent = max(0, (place >> bits) - 1)
+    return (Int64(place - (exponent << bits)) << exponent, 1 << exponent)
   }
 }

@@ -9,31 +9,82 @@ public struct Comparison {
   public let workload: Workload
   public let runs: [RunResult]
   public let metrics: [Metrics]
+  /// Lines of requests that were written while the runs went on.
+  let logs: [RequestLog]
 
   /// Version that reports carry.
   public static let version = "0.1.0"
 
-  /// Runs all systems, `jobs` at a time; the result does not depend on `jobs`, nor on `exactSteps`,
-  /// which makes each step of an engine an event of its own.
-  /// - Throws: what `check` finds.
-  public init(
-    _ workload: Workload, jobs: Int, exactSteps: Bool = false
-  ) throws(WorkloadError) {
-    let stream = try Self.check(workload)
-    self.workload = workload
-    runs = Self.run(workload, stream, jobs: jobs, exactSteps: exactSteps)
-    metrics = runs.map { Metrics($0, workload) }
+  /// What becomes of single requests; their figures are in the metrics all the same.
+  public struct Keeping: Sendable {
+    /// Whether results hold all records: memory for each request.
+    public var records = true
+    /// The folder for `requests.jsonl`, whose lines are written as requests end; it is made if need
+    /// be, and `ReportFiles.write` puts the file into its place. Nil writes none.
+    public var log: String?
+
+    public init(records: Bool = true, log: String? = nil) {
+      self.records = records
+      self.log = log
+    }
   }
 
-  /// Runs all systems one after another and tells `observer` of each.
-  /// - Throws: what `check` finds.
-  public init(_ workload: Workload, observer: any RunObserver) throws(WorkloadError) {
+  /// Runs all systems, `jobs` at a time; the result does not depend on `jobs`, nor on `exactSteps`,
+  /// which makes each step of an engine an event of its own.
+  ///
+  /// With an observer, who is told of everything, they run one after another.
+  /// - Throws: what `check` finds; a `FileError` if the log's folder cannot be made.
+  public init(
+    _ workload: Workload, jobs: Int, exactSteps: Bool = false,
+    observer: (any RunObserver)? = nil, keeping: Keeping = Keeping()
+  ) throws {
     let stream = try Self.check(workload)
+    if let folder = keeping.log { try ReportFiles.makeFolder(folder) }
     self.workload = workload
-    runs = workload.systems.map {
-      ServingRun.run(system: $0, workload: workload, stream: stream, observer: observer)
+    let run = { @Sendable (index: Int, observer: (any RunObserver)?) in
+      Run(index, workload, stream, exactSteps: exactSteps, observer, keeping)
     }
-    metrics = runs.map { Metrics($0, workload) }
+    let done =
+      if let observer {
+        workload.systems.indices.map { run($0, observer) }
+      } else {
+        Parallel.map(workload.systems.count, width: jobs) { run($0, nil) }
+      }
+    runs = done.map(\.result)
+    metrics = done.map(\.metrics)
+    logs = done.compactMap(\.log)
+  }
+
+  /// One system's run and what was made of it. Its log is not used while it goes on.
+  private struct Run: @unchecked Sendable {
+    let result: RunResult
+    let metrics: Metrics
+    let log: RequestLog?
+
+    init(
+      _ index: Int, _ workload: Workload, _ stream: RequestStream, exactSteps: Bool,
+      _ observer: (any RunObserver)?, _ keeping: Keeping
+    ) {
+      let system = workload.systems[index]
+      let log = keeping.log.map {
+        RequestLog(
+          folder: $0, system: system.name, place: index, hasFaults: !workload.faults.isEmpty)
+      }
+      var figures = RequestFigures(workload)
+      var kept: [RequestRecord] = []
+      var result = ServingRun.run(
+        system: system, workload: workload, stream: stream, exactSteps: exactSteps,
+        observer: observer
+      ) { record in
+        figures.add(record)
+        log?.append(record)
+        if keeping.records { kept.append(record) }
+      }
+      result.requests = kept
+      metrics = Metrics(result, figures, workload)
+      self.result = result
+      self.log = log
+    }
   }
 
   /// The requests that a workload offers, if all of its systems can run at all.
@@ -50,25 +101,13 @@ public struct Comparison {
       .map { Problem(file: workload.file, line: 0, path: "$.systems", message: $0) }
   }
 
-  private static func run(
-    _ workload: Workload, _ stream: RequestStream, jobs: Int, exactSteps: Bool
-  ) -> [RunResult] {
-    let run = { @Sendable index in
-      ServingRun.run(
-        system: workload.systems[index], workload: workload, stream: stream,
-        exactSteps: exactSteps)
-    }
-    return Parallel.map(workload.systems.count, width: jobs, run)
-  }
-
   /// Broken conservation laws of all systems; empty in a correct simulator.
   public var violations: [String] {
-    runs.flatMap { run in
-      (run.violations + littlesLaw(run)).map { "\(run.system.name): \($0)" }
-    } + metrics.flatMap { figures in Self.littlesLaw(figures).map { "\(figures.system): \($0)" } }
+    runs.flatMap { run in run.violations.map { "\(run.system.name): \($0)" } }
+      + metrics.flatMap { figures in Self.littlesLaw(figures).map { "\(figures.system): \($0)" } }
   }
 
-  /// The same between the report's own figures, where all requests count in all of them.
+  /// L = λ·W between the report's own figures, where all requests count in all of them.
   private static func littlesLaw(_ figures: Metrics) -> [String] {
     guard figures["failed"] == 0, let number = figures["mean_concurrent_requests"],
       let rate = figures["request_throughput"], let milliseconds = figures["mean_e2el_ms"],
@@ -77,20 +116,6 @@ public struct Comparison {
     let product = rate * milliseconds / 1e3
     return abs(number - product) <= 1e-9 * product
       ? [] : ["Little's law: \(number) requests in the system, rate times latency is \(product)"]
-  }
-
-  /// L = λ·W, to the picosecond and over all requests: the area under the number in the system
-  /// equals the sum of times in it.
-  private func littlesLaw(_ run: RunResult) -> [String] {
-    let residence = run.requests.reduce(Int128(0)) { sum, record in
-      sum + Int128(record.finished.map { ($0 - record.arrival).picoseconds } ?? 0)
-    }
-    var area: Int128 = 0
-    Concurrency.forEachInterval(of: run.requests) { present, span in
-      area += Int128(present) * Int128(span.picoseconds)
-    }
-    return area == residence
-      ? [] : ["Little's law: \(area) ps in the system, requests count \(residence) ps"]
   }
 
   public var baseline: Metrics {

@@ -30,7 +30,10 @@ public struct Metrics: Sendable {
       ("itl", "gaps between tokens, pooled over the whole run, ms"),
       ("e2el", "client arrival to last token, ms"),
       ("prefill_latency", "client arrival to the last prompt token computed, ms"),
-      ("percentiles", "linear interpolation between order statistics (numpy default)"),
+      (
+        "percentiles",
+        "linear interpolation between order statistics (numpy default); beyond 2^20 requests, or 2^24 gaps between tokens, from buckets, off by less than 1/4096"
+      ),
       ("std", "population standard deviation"),
       ("duration", "first counted arrival to last counted end, s"),
       (
@@ -64,137 +67,91 @@ public struct Metrics: Sendable {
     ]
   }
 
-  public init(_ run: RunResult, _ workload: Workload) {
+  init(_ run: RunResult, _ requests: RequestFigures, _ workload: Workload) {
     system = run.system.name
-    // Copied only where some do not count.
-    let warmup = workload.stop.warmupRequests
-    let counted = warmup == 0 ? run.requests : Array(run.requests.dropFirst(warmup))
-    let completed =
-      counted.allSatisfy { $0.outcome == .completed }
-      ? counted : counted.filter { $0.outcome == .completed }
-    addCounts(counted, completed, workload)
-    add(
-      "ttft", completed.compactMap { r in r.firstToken.map { ($0 - r.arrival).milliseconds } },
-      percents: [5, 25, 75, 90, 95, 99])
-    add("tpot", completed.compactMap(Self.tpot))
-    addInterToken(run)
-    add("e2el", completed.compactMap { r in r.finished.map { ($0 - r.arrival).milliseconds } })
-    add(
-      "prefill_latency",
-      completed.compactMap { r in r.prefillDone.map { ($0 - r.arrival).milliseconds } })
-    addBreakdown("prefill", completed.map(\.prefill))
-    addBreakdown("decode", completed.map(\.decode))
+    addCounts(requests, run.presence, workload)
+    add("ttft", requests.ttft, percents: [5, 25, 75, 90, 95, 99])
+    add("tpot", requests.tpot)
+    add("itl", run.tokenGaps)
+    add("e2el", requests.endToEnd)
+    add("prefill_latency", requests.prefillLatency)
+    addBreakdown("prefill", requests.prefill)
+    addBreakdown("decode", requests.decode)
     for path in run.bytes { values.append(("bytes_\(path.path)", Double(path.bytes))) }
     for resource in run.resources where resource.utilisation > 0 {
       values.append(("utilisation_\(resource.name)", resource.utilisation))
     }
-    add(run.energy, run, workload)
+    add(run.energy, run, requests, workload)
     if let store = run.store { add(store) }
     if let faults = run.faults {
       let hasManager = [.tract, .tractNoCache].contains(run.system.base)
-      add(faults, counted, hasManager: hasManager)
+      add(faults, recomputed: requests.recomputed, hasManager: hasManager)
     }
-    countFailures(counted)
-  }
-
-  /// Time per output token of one request, ms; nil for one token.
-  static func tpot(_ record: RequestRecord) -> Double? {
-    guard record.outputTokens > 1, let first = record.firstToken, let end = record.finished else {
-      return nil
-    }
-    return (end - first).milliseconds / Double(record.outputTokens - 1)
+    failures = requests.failures.keys.sorted().map { ($0, requests.failures[$0]!) }
   }
 
   private mutating func addCounts(
-    _ counted: [RequestRecord], _ completed: [RequestRecord], _ workload: Workload
+    _ requests: RequestFigures, _ presence: Presence, _ workload: Workload
   ) {
-    let begin = counted.map(\.arrival).min() ?? .zero
-    let end = counted.compactMap(\.finished).max() ?? begin
-    let duration = (end - begin).seconds
-    let input = completed.reduce(0) { $0 + $1.inputTokens }
-    let output = completed.reduce(0) { $0 + $1.outputTokens }
-    let cached = completed.reduce(0) { $0 + $1.cachedTokens }
-    var (peak, requestSeconds) = (0, 0.0)
-    Concurrency.forEachInterval(of: counted) { present, span in
-      peak = max(peak, present)
-      requestSeconds += Double(present) * span.seconds
-    }
+    let begin = requests.begin ?? .zero
+    let duration = ((requests.end ?? begin) - begin).seconds
+    let (input, output) = (requests.inputTokens, requests.outputTokens)
     values += [
-      ("completed", Double(completed.count)),
-      ("failed", Double(counted.count - completed.count)),
+      ("completed", Double(requests.completed)),
+      ("failed", Double(requests.counted - requests.completed)),
       ("duration", duration),
       ("total_input_tokens", Double(input)),
       ("total_output_tokens", Double(output)),
-      ("request_throughput", Double(completed.count) / duration),
+      ("request_throughput", Double(requests.completed) / duration),
       ("output_throughput", Double(output) / duration),
       ("total_token_throughput", Double(input + output) / duration),
-      ("max_concurrent_requests", Double(peak)),
-      ("mean_concurrent_requests", requestSeconds / duration),
-      ("prefix_cache_reused_ratio", input > 0 ? Double(cached) / Double(input) : .nan),
-      ("preemptions", Double(counted.reduce(0) { $0 + $1.preemptions })),
+      ("max_concurrent_requests", Double(presence.peak)),
+      ("mean_concurrent_requests", Double(presence.countedArea) * 1e-12 / duration),
+      (
+        "prefix_cache_reused_ratio",
+        input > 0 ? Double(requests.cachedTokens) / Double(input) : .nan
+      ),
+      ("preemptions", Double(requests.preemptions)),
     ]
-    if let slo = workload.slo {
-      let good = completed.count { Self.meets(slo, $0) }
-      values.append(("request_goodput", Double(good) / duration))
+    if workload.slo != nil {
+      values.append(("request_goodput", Double(requests.good) / duration))
     }
   }
 
-  private static func meets(_ slo: ServiceLevel, _ record: RequestRecord) -> Bool {
-    guard let first = record.firstToken, let end = record.finished else { return false }
-    if let limit = slo.ttftSeconds, (first - record.arrival).seconds > limit { return false }
-    if let limit = slo.e2eSeconds, (end - record.arrival).seconds > limit { return false }
-    if let limit = slo.tpotSeconds, let tpot = tpot(record), tpot / 1e3 > limit { return false }
-    return true
-  }
-
+  /// - Parameter samples: picoseconds.
   private mutating func add(
-    _ name: String, _ samples: [Double], percents: [Int] = [90, 95, 99]
+    _ name: String, _ samples: SampleRuns, percents: [Int] = [90, 95, 99]
   ) {
-    let sorted = samples.sorted()
+    let quantiles = samples.quantiles([0.5] + percents.map { Double($0) / 100 })
     values += [
-      ("mean_\(name)_ms", Statistics.mean(sorted)),
-      ("median_\(name)_ms", Statistics.quantile(sorted: sorted, 0.5)),
-      ("std_\(name)_ms", Statistics.populationDeviation(sorted)),
+      ("mean_\(name)_ms", samples.mean * Self.milliseconds),
+      ("median_\(name)_ms", quantiles[0] * Self.milliseconds),
+      ("std_\(name)_ms", samples.populationDeviation * Self.milliseconds),
     ]
-    for percent in percents {
-      values.append(
-        ("p\(percent)_\(name)_ms", Statistics.quantile(sorted: sorted, Double(percent) / 100)))
+    for (percent, quantile) in zip(percents, quantiles.dropFirst()) {
+      values.append(("p\(percent)_\(name)_ms", quantile * Self.milliseconds))
     }
   }
 
-  private mutating func addInterToken(_ run: RunResult) {
-    let milliseconds = 1e-9
-    let quantiles = run.tokenGaps.quantiles([0.5, 0.9, 0.95, 0.99])
-    values += [
-      ("mean_itl_ms", run.tokenGaps.mean * milliseconds),
-      ("median_itl_ms", quantiles[0] * milliseconds),
-      ("std_itl_ms", run.tokenGaps.populationDeviation * milliseconds),
-      ("p90_itl_ms", quantiles[1] * milliseconds), ("p95_itl_ms", quantiles[2] * milliseconds),
-      ("p99_itl_ms", quantiles[3] * milliseconds),
-    ]
-  }
+  /// In a picosecond.
+  private static var milliseconds: Double { 1e-9 }
 
-  private mutating func addBreakdown(_ side: String, _ parts: [Breakdown]) {
-    let terms: [(String, (Breakdown) -> SimDuration)] = [
-      ("scheduling", { $0.scheduling }), ("kv_read", { $0.kvRead }),
-      ("compute", { $0.compute }), ("kv_write", { $0.kvWrite }),
-    ]
-    for (name, term) in terms {
-      let sorted = parts.map { term($0).milliseconds }.sorted()
+  private mutating func addBreakdown(_ side: String, _ parts: RequestFigures.BreakdownSamples) {
+    for (name, samples) in [
+      ("scheduling", parts.scheduling), ("kv_read", parts.kvRead), ("compute", parts.compute),
+      ("kv_write", parts.kvWrite),
+    ] {
       values += [
-        ("mean_\(side)_\(name)_ms", Statistics.mean(sorted)),
-        ("p99_\(side)_\(name)_ms", Statistics.quantile(sorted: sorted, 0.99)),
+        ("mean_\(side)_\(name)_ms", samples.mean * Self.milliseconds),
+        ("p99_\(side)_\(name)_ms", samples.quantiles([0.99])[0] * Self.milliseconds),
       ]
     }
   }
 
-  private mutating func add(_ energy: EnergyUse, _ run: RunResult, _ workload: Workload) {
-    var (completed, output) = (0, 0)
-    for record in run.requests where record.outcome == .completed {
-      completed += 1
-      output += record.outputTokens
-    }
-    let (requests, tokens) = (Double(completed), Double(output))
+  private mutating func add(
+    _ energy: EnergyUse, _ run: RunResult, _ figures: RequestFigures, _ workload: Workload
+  ) {
+    let (requests, tokens) = (Double(figures.allCompleted), Double(figures.allOutputTokens))
     let seconds = (run.end - .zero).seconds
     let rack = workload.rack
     func power(_ joules: Double, _ pool: WorkerPool) -> Double {
@@ -234,10 +191,10 @@ public struct Metrics: Sendable {
   }
 
   private mutating func add(
-    _ faults: FaultUse, _ counted: [RequestRecord], hasManager: Bool
+    _ faults: FaultUse, recomputed: Int, hasManager: Bool
   ) {
     values += [
-      ("requests_recomputed", Double(counted.count { $0.recomputations > 0 })),
+      ("requests_recomputed", Double(recomputed)),
       ("requests_failed_by_faults", Double(faults.requestsFailed)),
       ("tokens_lost", Double(faults.tokensLost)), ("bytes_lost", faults.bytesLost),
     ]
@@ -252,13 +209,5 @@ public struct Metrics: Sendable {
       ("store_stalled_operations", Double(faults.stalledOperations)),
       ("store_max_operation_ms", faults.longestOperationSeconds * 1e3),
     ]
-  }
-
-  private mutating func countFailures(_ records: [RequestRecord]) {
-    var counts: [String: Int] = [:]
-    for record in records {
-      if case .failed(let reason) = record.outcome { counts[reason, default: 0] += 1 }
-    }
-    failures = counts.keys.sorted().map { ($0, counts[$0]!) }
   }
 }

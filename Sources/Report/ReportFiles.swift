@@ -71,20 +71,30 @@ public enum ReportFiles {
   /// Writes the report into `folder`, which is made if need be.
   ///
   /// Every file is written beside its place first and then renamed, so that a failure leaves no
-  /// half-written file.
+  /// half-written file. `requests.jsonl` is there if the comparison has logged its requests in this
+  /// folder, or kept them.
   public static func write(_ comparison: Comparison, to folder: String) throws(FileError) {
-    do {
-      try FileManager.default.createDirectory(
-        atPath: folder, withIntermediateDirectories: true)
-    } catch {
-      throw FileError(path: folder, action: "create", reason: error.localizedDescription)
-    }
+    try makeFolder(folder)
     let files = [
       ("report.json", json(comparison).text(indented: true) + "\n"),
       ("report.csv", csv(comparison)), ("series.csv", series(comparison)),
       ("workload.json", ResolvedWorkload.json(comparison.workload).text(indented: true) + "\n"),
     ]
     for (name, text) in files { try AtomicFile.write(text, to: "\(folder)/\(name)") }
-    try AtomicFile.write(to: "\(folder)/requests.jsonl") { appendRequests(comparison, $0) }
+    let lines = "\(folder)/requests.jsonl"
+    if comparison.logs.isEmpty {
+      try AtomicFile.write(requests(comparison), to: lines)
+    } else {
+      try RequestLog.merge(comparison.logs, into: lines)
+    }
+  }
+
+  static func makeFolder(_ folder: String) throws(FileError) {
+    do {
+      try FileManager.default.createDirectory(
+        atPath: folder, withIntermediateDirectories: true)
+    } catch {
+      throw FileError(path: folder, action: "create", reason: error.localizedDescription)
+    }
   }
 }

@@ -1,34 +1,88 @@
 // `requests.jsonl`: one line a request and system.
 
 import EventKernel
+import Foundation
 import JSONText
 import Serving
 
-extension ReportFiles {
-  /// `requests.jsonl` as one text.
-  public static func requests(_ comparison: Comparison) -> String {
-    var bytes: [UInt8] = []
-    appendRequests(comparison) { bytes += $0 }
-    return String(decoding: bytes, as: UTF8.self)
-  }
+/// The lines of one system's requests, written beside their place while the run goes on.
+///
+/// A failure is told when the file takes its place, not before; what takes no place is removed.
+final class RequestLog {
+  let system: String
+  private let hasFaults: Bool
+  private let path: String
+  private var file: FileHandle?
+  private var out = JSONBytes()
+  private var problem: FileError?
 
-  /// `requests.jsonl` in pieces of about 64 KiB.
-  static func appendRequests(_ comparison: Comparison, _ append: ([UInt8]) -> Void) {
-    let hasFaults = !comparison.workload.faults.isEmpty
-    var out = JSONBytes()
-    for run in comparison.runs {
-      for record in run.requests {
-        write(record, run.system.name, hasFaults, to: &out)
-        guard out.bytes.count > 1 << 16 else { continue }
-        append(out.bytes)
-        out.removeAll()
-      }
+  /// - Parameter folder: an existing one.
+  init(folder: String, system: String, place: Int, hasFaults: Bool) {
+    self.system = system
+    self.hasFaults = hasFaults
+    path = "\(folder)/requests.jsonl.tmp-\(getpid())-\(place)"
+    if FileManager.default.createFile(atPath: path, contents: nil) {
+      file = FileHandle(forUpdatingAtPath: path)
     }
-    append(out.bytes)
+    if file == nil {
+      problem = FileError(path: path, action: "create", reason: String(cString: strerror(errno)))
+    }
   }
 
-  private static func write(
-    _ record: RequestRecord, _ system: String, _ hasFaults: Bool, to out: inout JSONBytes
+  deinit { if let file { discard(file) } }
+
+  func append(_ record: RequestRecord) {
+    RequestLines.write(record, system, hasFaults: hasFaults, to: &out)
+    if out.bytes.count > 1 << 16 { flush() }
+  }
+
+  private func flush() {
+    guard problem == nil, let file else { return out.removeAll() }
+    do {
+      try file.write(contentsOf: out.bytes)
+    } catch {
+      problem = FileError(path: path, action: "write", reason: error.localizedDescription)
+    }
+    out.removeAll()
+  }
+
+  /// Puts the lines of all logs, one after the other, into one file.
+  static func merge(_ logs: [RequestLog], into target: String) throws(FileError) {
+    guard let first = logs.first else { return }
+    for log in logs { log.flush() }
+    if let problem = logs.lazy.compactMap(\.problem).first { throw problem }
+    for log in logs.dropFirst() { try first.take(log) }
+    guard rename(first.path, target) == 0 else {
+      throw FileError(path: target, action: "write", reason: String(cString: strerror(errno)))
+    }
+    try? first.file?.close()
+    first.file = nil
+  }
+
+  private func take(_ other: RequestLog) throws(FileError) {
+    guard let file, let source = other.file else { return }
+    do {
+      try source.seek(toOffset: 0)
+      while let piece = try source.read(upToCount: 1 << 20), !piece.isEmpty {
+        try file.write(contentsOf: piece)
+      }
+    } catch {
+      throw FileError(path: path, action: "write", reason: error.localizedDescription)
+    }
+    other.discard(source)
+    other.file = nil
+  }
+
+  private func discard(_ file: FileHandle) {
+    try? file.close()
+    try? FileManager.default.removeItem(atPath: path)
+  }
+}
+
+/// The format of a line.
+enum RequestLines {
+  static func write(
+    _ record: RequestRecord, _ system: String, hasFaults: Bool, to out: inout JSONBytes
   ) {
     out.begin()
     out.string("system", system)
@@ -39,7 +93,7 @@ extension ReportFiles {
     time("first_token_ms", record.firstToken, to: &out)
     time("terminal_time_ms", record.finished, to: &out)
     time("ttft_ms", record.firstToken, since: record.arrival, to: &out)
-    if let tpot = Metrics.tpot(record) {
+    if let tpot = record.tokenMilliseconds {
       out.number("tpot_ms", tpot)
     } else {
       out.null("tpot_ms")
@@ -84,5 +138,19 @@ extension ReportFiles {
     out.number("compute_ms", billionths: parts.compute.picoseconds)
     out.number("kv_write_ms", billionths: parts.kvWrite.picoseconds)
     out.end()
+  }
+}
+
+extension ReportFiles {
+  /// `requests.jsonl` as one text, of a comparison that has kept its requests.
+  public static func requests(_ comparison: Comparison) -> String {
+    let hasFaults = !comparison.workload.faults.isEmpty
+    var out = JSONBytes()
+    for run in comparison.runs {
+      for record in run.requests {
+        RequestLines.write(record, run.system.name, hasFaults: hasFaults, to: &out)
+      }
+    }
+    return String(decoding: out.bytes, as: UTF8.self)
   }
 }

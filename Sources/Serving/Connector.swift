@@ -48,6 +48,9 @@ protocol Connector {
   /// The lock manager, if there is one, does nothing until then.
   mutating func pauseManager(until end: SimTime, _ core: inout ServingCore)
 
+  /// Nothing will be asked or told about earlier requests any more.
+  mutating func forget(before request: Int)
+
   /// Ends the run: the store's figures, and what is wrong with its final state.
   mutating func close(_ core: inout ServingCore) -> (StoreUse?, [String])
 }
@@ -78,5 +81,6 @@ extension Connector {
   mutating func retry(_ request: Int, _ core: inout ServingCore) {
     preconditionFailure("this connector sets no timers")
   }
+  mutating func forget(before request: Int) {}
   mutating func close(_ core: inout ServingCore) -> (StoreUse?, [String]) { (nil, []) }
 }

@@ -7,7 +7,7 @@ enum Conservation {
   /// Broken laws in words.
   static func violations(in core: inout ServingCore) -> [String] {
     var found: [String] = []
-    let unfinished = core.records.count { $0.outcome == .failed(reason: "unfinished") }
+    let unfinished = core.totals.unfinished
     if unfinished > 0 {
       found.append(
         "\(unfinished) requests neither completed nor failed when nothing was left to do")
@@ -21,6 +21,12 @@ enum Conservation {
     }
     found += bytes(in: core)
     found += links(in: &core)
+    // Little's law: L = lambda W, to the picosecond and over all requests.
+    if core.presence.area != core.totals.residence {
+      found.append(
+        "Little's law: \(core.presence.area) ps in the system, requests count "
+          + "\(core.totals.residence) ps")
+    }
     return found
   }
 
@@ -30,19 +36,18 @@ enum Conservation {
     // What attempts that were given up had moved is in no record.
     let moved = zip(core.bytesByKind, core.faults.lostBytes).map { $0 - $1 }
     let handed = moved[TransferKind.handOver.rawValue] + moved[TransferKind.decodeLoad.rawValue]
-    let recorded = core.records.reduce(0) { $0 + $1.handedOverBytes }
+    let recorded = core.totals.handedOverBytes
     if handed != recorded {
       found.append("\(handed) bytes reached decode, requests count \(recorded)")
     }
-    for record in core.records where record.outcome == .completed && handed > 0 {
+    if handed > 0, let record = core.totals.firstUneven {
       let expected = record.inputTokens * core.kvBytesPerToken
-      if record.handedOverBytes != expected {
-        found.append(
-          "request \(record.id): \(record.handedOverBytes) bytes handed over, not \(expected)")
-      }
+      found.append(
+        "\(core.totals.unevenHandOvers) requests handed over too much or too little, the first "
+          + "(\(record.id)) \(record.handedOverBytes) bytes and not \(expected)")
     }
     let loaded = moved[TransferKind.prefillLoad.rawValue]
-    let hits = core.records.reduce(0) { $0 + ($1.prefillScheduled == nil ? 0 : $1.cachedTokens) }
+    let hits = core.totals.cachedTokens
     // An ideal cache and one in GPU memory move nothing.
     if core.system.base != .ideal, core.system.base != .aggregated,
       loaded != hits * core.kvBytesPerToken

@@ -33,7 +33,7 @@ public enum EngineReplay {
   public static func steps(
     workload: Workload, stream: RequestStream, arrivals: [Int], blocks: Int
   ) -> [Step] {
-    precondition(arrivals.count == stream.requests.count && arrivals == arrivals.sorted())
+    precondition(arrivals.count == stream.count && arrivals == arrivals.sorted())
     var network = FluidNetwork()
     let fabric = Fabric(workload.rack, into: &network)
     var core = ServingCore(
@@ -50,6 +50,7 @@ public enum EngineReplay {
     var next = 0
     while true {
       while next < arrivals.count, arrivals[next] <= steps.count + 1 {
+        model.core.supply(through: next)
         model.core.arrive(next, aggregated: true)
         next += 1
       }
@@ -62,16 +63,17 @@ public enum EngineReplay {
       model.settle()
       let engine = model.core.engines[0]
       if engine.steps > steps.count {
-        let counts = model.core.records.map(\.preemptions)
+        let counts = (0..<next).map { model.core.records[$0].preemptions }
         steps.append(
           Step(
             shares: engine.batch.map {
               Share(request: $0.sequence.request, tokens: $0.newTokens)
             },
             preempted: counts.indices.filter { counts[$0] > preemptions[$0] }))
-        preemptions = counts
+        preemptions.replaceSubrange(..<next, with: counts)
       } else if !engine.stepping {
         guard next < arrivals.count else { break }
+        model.core.supply(through: next)
         model.core.arrive(next, aggregated: true)
         next += 1
       }

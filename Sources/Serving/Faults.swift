@@ -43,9 +43,9 @@ struct FaultState {
   /// The crash that keeps a worker down.
   var downBy: [Int?]
   /// Times each request has been begun anew or given up.
-  var attempts: [Int32]
+  var attempts = RequestTable<Int32>(0)
   /// Bytes of completed transfers by request and kind, of the present attempt.
-  var attemptBytes: [Int] = []
+  var attemptBytes = RequestTable(0)
   /// The same of attempts that were given up, by kind.
   var lostBytes = [Int](repeating: 0, count: TransferKind.allCases.count)
   /// Bytes of transfers that were cut short although their request went on, by kind.
@@ -58,14 +58,11 @@ struct FaultState {
 
   var isPresent: Bool { !faults.isEmpty }
 
-  init(_ faults: [Fault], workers: Int, requests: Int) {
+  init(_ faults: [Fault], workers: Int) {
     self.faults = faults
     isActive = Array(repeating: false, count: faults.count)
     downBy = Array(repeating: nil, count: workers)
-    attempts = Array(repeating: 0, count: requests)
     cxlDownUntil = Array(repeating: .zero, count: workers)
-    guard isPresent else { return }
-    attemptBytes = Array(repeating: 0, count: requests * TransferKind.allCases.count)
   }
 
   static func start(_ fault: Fault) -> SimTime { .zero + .seconds(fault.atSeconds) }

@@ -80,6 +80,7 @@ struct MetadataServer {
     _ core: inout ServingCore
   ) {
     let host = core.engines[worker].host
+    core.began(request)
     let call = MetadataCall(
       purpose: purpose, request: request, attempt: core.faults.attempts[request], host: host,
       keys: keys, sent: core.now)
@@ -127,13 +128,15 @@ struct MetadataServer {
       let call = calls[slot]
       calls[slot].keys = []
       count(call, core)
+      core.finished(call.request)
       return .answered(call)
     }
   }
 
   /// The caller does not wait for an answer.
-  mutating func finish(_ slot: Int) {
+  mutating func finish(_ slot: Int, _ core: inout ServingCore) {
     precondition(calls[slot].stage == .served)
+    core.finished(calls[slot].request)
     calls[slot].keys = []
     free.append(Int32(slot))
   }

@@ -131,7 +131,9 @@ public struct SeriesRow: Sendable {
 /// One system's run.
 public struct RunResult: Sendable {
   public var system: SystemSpec
-  public var requests: [RequestRecord]
+  /// In order of their numbers, unless somebody took them while the run went on.
+  public var requests: [RequestRecord] = []
+  public var presence: Presence
   /// Pooled inter-token latencies, picoseconds.
   public var tokenGaps: SampleRuns
   /// The instant the last request ended.

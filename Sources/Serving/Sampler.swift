@@ -5,11 +5,14 @@ import Rack
 
 /// Turns running totals into rates per interval.
 struct Sampler {
-  let interval: SimDuration
+  /// The time between rows, doubled whenever they have become too many.
+  private(set) var interval: SimDuration
   /// Pools first; then the busy share and the power of each worker's GPUs, GB/s of every link, and the
   /// power of the whole rack.
   let columns: [String]
   private(set) var rows: [SeriesRow] = []
+  /// Rows that are never reached; an even number.
+  private static var rowLimit: Int { 1 << 16 }
   private let links: [FluidNetwork.ResourceID]
   /// Totals at the last row.
   private var lastBusy: [SimDuration]
@@ -69,6 +72,17 @@ struct Sampler {
     lastEnergy = energy
     guard now > .zero else { return }
     rows.append(SeriesRow(seconds: now.seconds, values: values))
+    if rows.count == Self.rowLimit { thin() }
+  }
+
+  /// Makes one row of two, their mean, so that integrals over time stay what they are.
+  private mutating func thin() {
+    rows = stride(from: 1, to: rows.count, by: 2).map { place in
+      SeriesRow(
+        seconds: rows[place].seconds,
+        values: zip(rows[place - 1].values, rows[place].values).map { ($0 + $1) / 2 })
+    }
+    interval = interval * 2
   }
 
   private static func mean(_ pool: Range<Int>, _ value: (Int) -> Double) -> Double {

@@ -28,7 +28,7 @@ extension ServingCore {
       return BlockHashing.privateHash(request: request, block: place, attempt: 0)
     }
     return BlockHashing.hash(
-      promptIDs: stream.requests[request].promptIDs, idTokens: stream.blockTokens,
+      promptIDs: offered[request].promptIDs, idTokens: stream.blockTokens,
       blockTokens: size, block: place)
   }
 
@@ -40,7 +40,7 @@ extension ServingCore {
 
   private func hashes(_ request: Int, blockTokens: Int, count: Int) -> [BlockHash] {
     BlockHashing.hashes(
-      of: stream.requests[request], idTokens: stream.blockTokens, blockTokens: blockTokens,
+      of: offered[request], idTokens: stream.blockTokens, blockTokens: blockTokens,
       count: count)
   }
 

@@ -10,18 +10,35 @@ struct ServingCore {
   let workload: Workload
   let system: SystemSpec
   let stream: RequestStream
+  private let source: RequestSource
+  /// Requests taken from the source.
+  private(set) var supplied = 0
   let fabric: Fabric
   let kvBytesPerToken: Int
 
   var queue = EventQueue<ServingEvent>()
   var network: FluidNetwork
   var engines: [Engine]
-  var sequences: [Sequence]
-  var records: [RequestRecord]
+  /// Requests that are under way or come next: what was offered, and what became of it.
+  var offered = RequestTable(
+    OfferedRequest(arrival: .zero, inputTokens: 0, outputTokens: 0, promptIDs: []))
+  var records = RequestTable(
+    RequestRecord(id: -1, arrival: .zero, inputTokens: 0, outputTokens: 0))
+  /// Two for each request, by `SequenceID`.
+  var sequences = RequestTable(Sequence())
   var prefillRouter: Router
   var decodeRouter: Router
   /// Engines to offer a new step once the current event is handled, the one marked last first.
   var dirtyEngines: [Int] = []
+  /// What is under way for a request: itself, its transfers and its operations. One with nothing
+  /// under way that has ended has its record handed out.
+  private var work = RequestTable<Int32>(0)
+  /// Set when the oldest request may have come to its last.
+  private(set) var mayHandOut = false
+  /// Takes the records, in order of their numbers.
+  private let taker: (RequestRecord) -> Void
+  private(set) var totals = RequestTotals()
+  private(set) var presence = Presence()
   /// Requests that have not reached an end.
   var unfinished: Int
   /// Requests that wait for others' ends, for a user, or for the one before.
@@ -43,7 +60,7 @@ struct ServingCore {
 
   /// Each sequence's blocks in their order, on engines with a prefix cache; else they are counted
   /// only, and this is empty.
-  var blockTables: [[Int32]] = []
+  var blockTables = RequestTable<[Int32]>([])
 
   var faults: FaultState
 
@@ -56,15 +73,18 @@ struct ServingCore {
   private var networkChanged = false
 
   var now: SimTime { queue.now }
-  var requestCount: Int { records.count }
+  var requestCount: Int { stream.count }
 
   init(
     workload: Workload, system: SystemSpec, stream: RequestStream, network: FluidNetwork,
-    fabric: Fabric, engines: [Engine], prefillPool: Range<Int>, decodePool: Range<Int>
+    fabric: Fabric, engines: [Engine], prefillPool: Range<Int>, decodePool: Range<Int>,
+    taker: @escaping (RequestRecord) -> Void = { _ in }
   ) {
     self.workload = workload
     self.system = system
     self.stream = stream
+    source = stream.source()
+    self.taker = taker
     self.network = network
     self.fabric = fabric
     self.engines = engines
@@ -75,18 +95,10 @@ struct ServingCore {
     decodeRouter = Router(
       kind: workload.router, spec: workload.kvRouter, pool: decodePool, seed: workload.seed,
       name: "decode")
-    sequences = Array(repeating: Sequence(), count: 2 * stream.requests.count)
-    records = stream.requests.enumerated().map {
-      RequestRecord(
-        id: $0.offset, arrival: $0.element.arrival, inputTokens: $0.element.inputTokens,
-        outputTokens: $0.element.outputTokens)
-    }
     offers = OfferOrder(stream)
-    unfinished = stream.requests.count
-    faults = FaultState(
-      workload.faults, workers: engines.count, requests: stream.requests.count)
+    unfinished = stream.count
+    faults = FaultState(workload.faults, workers: engines.count)
     guard system.hbmPrefixCache else { return }
-    blockTables = Array(repeating: [], count: sequences.count)
     for index in engines.indices {
       self.engines[index].prefixCache = BlockPool(count: engines[index].totalBlocks)
     }
@@ -94,7 +106,6 @@ struct ServingCore {
 
   subscript(id: SequenceID) -> Sequence {
     get { sequences[Int(id.index)] }
-    set { sequences[Int(id.index)] = newValue }
     _modify { yield &sequences[Int(id.index)] }
   }
 
@@ -109,7 +120,8 @@ struct ServingCore {
   /// Offers the next request of an open loop that awaits nothing, as the one before arrives.
   private mutating func offerNextOfOpenLoop() {
     guard let request = offers.nextOfOpenLoop() else { return }
-    offer(Int(request), at: stream.requests[Int(request)].arrival)
+    supply(through: Int(request))
+    offer(Int(request), at: offered[Int(request)].arrival)
   }
 
   /// Adds an event other than a step's end. At one instant step ends come first, in order of engines,
@@ -123,12 +135,15 @@ struct ServingCore {
   /// The request arrives at `time`, and at its engine once the front end has passed it on.
   private mutating func offer(_ request: Int, at time: SimTime) {
     records[request].arrival = time
+    presence.arrives(at: time, counts: counts(request))
+    began(request)
     schedule(
       .arrival(request: Int32(request)), at: time + .seconds(workload.engine.frontendSeconds))
   }
 
   private mutating func offerAfterPause(_ request: Int) {
-    offer(request, at: now + stream.requests[request].pause)
+    supply(through: request)
+    offer(request, at: now + offered[request].pause)
   }
 
   /// Routes an arriving request to its first engine, or fails it if no engine could ever hold it.
@@ -161,7 +176,7 @@ struct ServingCore {
 
   /// The request's conversation, or else the name of its first tokens.
   private func session(_ request: Int) -> UInt64 {
-    stream.requests[request].session ?? stream.requests[request].promptIDs[0]
+    offered[request].session ?? offered[request].promptIDs[0]
   }
 
   private mutating func fits(tokens: Int, on engine: Int, request: Int) -> Bool {
@@ -297,11 +312,15 @@ struct ServingCore {
   mutating func giveUp(reason: String) {
     catchUpAll()
     isAbandoned = true
-    for index in records.indices where records[index].outcome == .failed(reason: "unfinished") {
-      records[index].outcome = .failed(reason: reason)
+    for request in records.first..<requestCount {
+      supply(through: request)
+      guard records[request].finished == nil else { continue }
+      records[request].outcome = .failed(reason: reason)
       // Those that were still to come never enter.
-      records[index].finished = max(now, records[index].arrival)
-      observer?.request(records[index])
+      let end = max(now, records[request].arrival)
+      if work[request] == 0 { records[request].arrival = end }
+      records[request].finished = end
+      observer?.request(records[request])
     }
     unfinished = 0
     end = now
@@ -320,7 +339,77 @@ struct ServingCore {
     unfinished -= 1
     present -= 1
     end = now
+    presence.ends(at: now, counts: counts(request))
+    finished(request)
     for next in offers.ended(request) { offerAfterPause(Int(next)) }
+  }
+
+  // MARK: Requests come and go
+
+  /// Takes requests from the source up to this one.
+  mutating func supply(through request: Int) {
+    while supplied <= request {
+      let next = source.next()
+      offered[supplied] = next
+      records[supplied] = RequestRecord(
+        id: supplied, arrival: next.arrival, inputTokens: next.inputTokens,
+        outputTokens: next.outputTokens)
+      supplied += 1
+    }
+  }
+
+  /// Whether the request is none of the warm-up.
+  private func counts(_ request: Int) -> Bool { request >= workload.stop.warmupRequests }
+
+  /// Something begins for a request that outlives the event.
+  mutating func began(_ request: Int) { work[request] += 1 }
+
+  /// It has ended.
+  mutating func finished(_ request: Int) {
+    work[request] -= 1
+    if request == records.first { mayHandOut = true }
+  }
+
+  /// Hands out the records of the oldest requests that have come to their last; nobody speaks of
+  /// these again. A crash may take any request back to its beginning, so with faults all wait.
+  mutating func handOut() {
+    mayHandOut = false
+    guard !faults.isPresent else { return }
+    var next = records.first
+    while next < supplied, work[next] == 0, records[next].finished != nil,
+      isOver(SequenceID(request: next, side: .prefill)),
+      isOver(SequenceID(request: next, side: .decode))
+    {
+      take(next)
+      next += 1
+    }
+    drop(before: next)
+  }
+
+  /// Hands all records out that are left, at the end.
+  mutating func handOutRest() {
+    supply(through: requestCount - 1)
+    for request in records.first..<requestCount { take(request) }
+    drop(before: requestCount)
+  }
+
+  private func isOver(_ id: SequenceID) -> Bool {
+    self[id].status == .idle || self[id].status == .finished
+  }
+
+  private mutating func take(_ request: Int) {
+    totals.add(
+      records[request], blockTokens: system.blockTokens, kvBytesPerToken: kvBytesPerToken)
+    taker(records[request])
+  }
+
+  private mutating func drop(before request: Int) {
+    offered.drop(before: request)
+    records.drop(before: request)
+    sequences.drop(before: 2 * request)
+    blockTables.drop(before: 2 * request)
+    work.drop(before: request)
+    faults.attempts.drop(before: request)
   }
 
   // MARK: Transfers
@@ -334,6 +423,7 @@ struct ServingCore {
     let transfer = Transfer(
       kind: kind, request: Int32(request), bytes: bytes, started: now, path: path, weight: weight,
       cap: cap)
+    began(request)
     let slot: Int32
     if let free = freeTransfers.popLast() {
       slot = free
@@ -390,6 +480,7 @@ struct ServingCore {
     let transfer = transfers[Int(slot)]
     freeTransfers.append(slot)
     transfers[Int(slot)].request = -1
+    finished(Int(transfer.request))
     if faults.isPresent {
       let place = Int(transfer.request) * TransferKind.allCases.count + transfer.kind.rawValue
       faults.attemptBytes[place] += transfer.bytes

@@ -37,7 +37,7 @@ extension ServingModel {
   private mutating func crash(_ worker: Int) {
     var lost: [Int] = []
     var survivors: [Int] = []
-    for request in 0..<core.requestCount {
+    for request in core.records.first..<core.supplied {
       let prefill = SequenceID(request: request, side: .prefill)
       let decode = SequenceID(request: request, side: .decode)
       let hadPrefill = core.isLive(prefill) && core[prefill].engine == worker

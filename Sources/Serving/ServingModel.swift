@@ -28,6 +28,10 @@ struct ServingModel<C: Connector> {
       }
       handle(event)
       settle()
+      if core.mayHandOut {
+        core.handOut()
+        connector.forget(before: core.records.first)
+      }
       if let observer = core.observer { rates.tell(observer, &core) }
     }
   }

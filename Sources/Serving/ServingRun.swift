@@ -11,12 +11,19 @@ public enum ServingRun {
   /// The result depends on system, workload and stream alone: an observer is told, nothing more.
   /// - Parameter exactSteps: every step of an engine is an event, which is slow and changes nothing
   ///   but `RunResult.events`; observed runs are so always.
+  /// - Parameter taker: takes the records in order of their numbers while the run goes on, so that
+  ///   they need not be kept; without it they are in the result.
   public static func run(
     system: SystemSpec, workload: Workload, stream: RequestStream, exactSteps: Bool = false,
-    observer: (any RunObserver)? = nil
+    observer: (any RunObserver)? = nil, taker: ((RequestRecord) -> Void)? = nil
   ) -> RunResult {
     func run<C: Connector>(_ connector: C.Type) -> RunResult {
-      Self.run(connector, system, workload, stream, exactSteps: exactSteps, observer)
+      var kept: [RequestRecord] = []
+      var result = Self.run(
+        connector, system, workload, stream, exactSteps: exactSteps, observer,
+        taker ?? { kept.append($0) })
+      result.requests = kept
+      return result
     }
     return switch system.base {
     case .aggregated: run(AggregatedConnector.self)
@@ -45,7 +52,7 @@ public enum ServingRun {
 
   private static func run<C: Connector>(
     _ connector: C.Type, _ system: SystemSpec, _ workload: Workload, _ stream: RequestStream,
-    exactSteps: Bool, _ observer: (any RunObserver)?
+    exactSteps: Bool, _ observer: (any RunObserver)?, _ taker: @escaping (RequestRecord) -> Void
   ) -> RunResult {
     var network = FluidNetwork()
     let fabric = Fabric(workload.rack, into: &network)
@@ -57,7 +64,8 @@ public enum ServingRun {
     var core = ServingCore(
       workload: workload, system: system, stream: stream, network: network, fabric: fabric,
       engines: engines, prefillPool: C.aggregated ? everyone : 0..<rack.prefill.count,
-      decodePool: C.aggregated ? everyone : rack.prefill.count..<rack.hostCount)
+      decodePool: C.aggregated ? everyone : rack.prefill.count..<rack.hostCount,
+      taker: taker)
     core.isExact = exactSteps || observer != nil
     core.observer = observer
     observer?.begin(core.setting(aggregated: C.aggregated))
@@ -92,6 +100,7 @@ public enum ServingRun {
   }
 
   private static func result<C: Connector>(_ model: inout ServingModel<C>) -> RunResult {
+    model.core.handOutRest()
     let (store, problems) = model.connector.close(&model.core)
     var core = model.core
     // A run that was given up is in the middle of things; its requests say why they failed.
@@ -110,8 +119,8 @@ public enum ServingRun {
     }
     let energy = EnergyUse(&core, at: core.now, span: core.end - .zero)
     return RunResult(
-      system: core.system, requests: core.records, tokenGaps: core.tokenGaps,
-      end: core.end, resources: resources,
+      system: core.system, presence: core.presence, tokenGaps: core.tokenGaps, end: core.end,
+      resources: resources,
       bytes: TransferKind.allCases.map {
         PathBytes(path: $0.label, bytes: core.bytesByKind[$0.rawValue])
       },

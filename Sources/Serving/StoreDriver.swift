@@ -213,6 +213,7 @@ struct StoreDriver {
       node: node, request: request, attempt: request < 0 ? 0 : core.faults.attempts[request],
       purpose: purpose, operation: operation, started: core.now)
     if !process.isTick { underWay += 1 }
+    if request >= 0 { core.began(request) }
     let slot: Int
     if let free = freeProcesses.popLast() {
       slot = free
@@ -235,6 +236,7 @@ struct StoreDriver {
       if !processes[slot].isTick { underWay -= 1 }
       freeProcesses.append(slot)
       core.observer?.operation(processes[slot].observed(at: core.now))
+      if processes[slot].request >= 0 { core.finished(processes[slot].request) }
       guard processes[slot].purpose == .member else { return processes[slot] }
       ended(processes[slot], &core)
       return nil

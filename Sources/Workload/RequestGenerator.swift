@@ -1,4 +1,4 @@
-// The requests of a run: lengths and prompts from one set of streams, arrivals from another.
+// The requests that a workload offers.
 
 import EventKernel
 
@@ -6,18 +6,18 @@ extension RequestStream {
   /// The requests that `workload` offers, the same for every system.
   /// - Throws: what is wrong with a trace, all lines in one pass.
   public static func generate(for workload: Workload) throws(WorkloadError) -> RequestStream {
-    var stream: RequestStream
+    let arrivals = workload.traffic.arrivals
     let count = workload.stop.requests ?? 0
     switch workload.traffic.source {
     case .fixed(let input, let output):
       try checkSize(workload, tokens: Double(input), blockTokens: fixedBlockTokens)
-      stream = fixed(count: count, input: input, output: output)
+      return try drawn(.fixed(input: input, output: output), fixedBlockTokens, workload)
     case .synthetic(let spec):
       // Half of the prompts are longer than the mean, few by more than four deviations.
       try checkSize(
         workload, tokens: spec.inputTokens + 4 * spec.inputTokensDeviation,
         blockTokens: spec.blockTokens)
-      stream = synthetic(count: count, spec, seed: workload.seed)
+      return try drawn(.synthetic(spec), spec.blockTokens, workload)
     case .trace(let spec):
       let trace = try TraceFile.rows(spec, limit: workload.stop.requests)
       guard trace.rows.count > workload.stop.warmupRequests else {
@@ -28,15 +28,13 @@ extension RequestStream {
               + "lower stop.warmup_requests")
         ])
       }
-      stream = try replayed(
-        trace, spec, workload.traffic.arrivals, file: spec.path, seed: workload.seed)
+      return try stamped(
+        try replayed(trace, spec, arrivals, file: spec.path, seed: workload.seed), workload)
     case .sessions(let spec):
-      stream = try sessions(
-        spec, count: count, arrivals: workload.traffic.arrivals, seed: workload.seed)
-      guard stream.requests.count == count else { throw tooLarge(workload) }
+      let stream = try sessions(spec, count: count, arrivals: arrivals, seed: workload.seed)
+      guard stream.count == count else { throw tooLarge(workload) }
+      return try stamped(stream, workload)
     }
-    try stream.arrive(workload)
-    return stream
   }
 
   private static func tooLarge(_ workload: Workload) -> WorkloadError {
@@ -58,71 +56,65 @@ extension RequestStream {
 
   private static var fixedBlockTokens: Int { 64 }
 
-  private static func fixed(count: Int, input: Int, output: Int) -> RequestStream {
-    RequestStream(
-      blockTokens: fixedBlockTokens,
-      requests: (0..<count).map { request in
-        OfferedRequest(
-          arrival: .zero, inputTokens: input, outputTokens: output,
-          promptIDs: uniqueIDs(request, tokens: input, blockTokens: fixedBlockTokens))
-      })
+  private static func drawn(
+    _ prompts: RequestLaw.Prompts, _ blockTokens: Int, _ workload: Workload
+  ) throws(WorkloadError) -> RequestStream {
+    let law = RequestLaw(
+      count: workload.stop.requests ?? 0, prompts: prompts, blockTokens: blockTokens,
+      arrivals: workload.traffic.arrivals, seed: workload.seed)
+    var stream = RequestStream(blockTokens: blockTokens, requests: [])
+    stream.concurrency = users(law.arrivals)
+    stream.content = .drawn(law)
+    // Where the mean is far below the limit the sum of so many gaps is below it; and if it were
+    // not, the run would say so.
+    if law.meanSpan > spanLimit / 8 { try checkSpan(law, workload) }
+    return stream
   }
 
-  private static func synthetic(
-    count: Int, _ spec: Traffic.SyntheticSpec, seed: UInt64
-  ) -> RequestStream {
-    var lengths = RandomStream(seed: seed, name: "lengths")
-    var prefixes = RandomStream(seed: seed, name: "prefixes")
-    var requests: [OfferedRequest] = []
-    requests.reserveCapacity(count)
-    for request in 0..<count {
-      func tokens(_ mean: Double, _ deviation: Double) -> Int {
-        max(1, Int(lengths.normal(mean: mean, deviation: deviation).rounded()))
-      }
-      let input = tokens(spec.inputTokens, spec.inputTokensDeviation)
-      let output = tokens(spec.outputTokens, spec.outputTokensDeviation)
-      let unique = min(input, tokens(spec.uniqueTokens, spec.uniqueTokensDeviation))
-      let group = prefixes.integer(below: spec.prefixGroups)
-      // A block belongs to the group only if all its tokens do.
-      let shared = (input - unique) / spec.blockTokens
-      let ids = (input + spec.blockTokens - 1) / spec.blockTokens
-      requests.append(
-        OfferedRequest(
-          arrival: .zero, inputTokens: input, outputTokens: output,
-          promptIDs: (0..<ids).map {
-            $0 < shared ? UInt64(group) << 32 | UInt64($0) : uniqueID(request, $0)
-          }))
-    }
-    return RequestStream(blockTokens: spec.blockTokens, requests: requests)
+  /// The same requests with arrivals of a process, where none are recorded.
+  private static func stamped(
+    _ stream: RequestStream, _ workload: Workload
+  ) throws(WorkloadError) -> RequestStream {
+    var clock = ArrivalClock(workload.traffic.arrivals, seed: workload.seed)
+    guard clock.isDrawn else { return stream }
+    var requests = stream.requests
+    for index in requests.indices { clock.stamp(&requests[index]) }
+    guard clock.time.seconds <= spanLimit else { throw tooSlow(workload, requests.count) }
+    return RequestStream(
+      blockTokens: stream.blockTokens, requests: requests,
+      concurrency: users(workload.traffic.arrivals) ?? stream.concurrency)
   }
 
-  /// Arrivals of a process, where none are recorded.
-  private mutating func arrive(_ workload: Workload) throws(WorkloadError) {
-    var random = RandomStream(seed: workload.seed, name: "arrivals")
-    var thinking = RandomStream(seed: workload.seed, name: "think times")
-    var time = SimTime.zero
-    for index in requests.indices {
-      let gap: Double
-      switch workload.traffic.arrivals {
-      case .recorded, .sessions: return
-      case .closedLoop(let users, let mean):
-        concurrency = users
-        requests[index].pause = .seconds(mean > 0 ? thinking.exponential(mean: mean) : 0)
-        continue
-      case .poisson(let rate): gap = random.exponential(mean: 1 / rate)
-      case .gamma(let rate, let shape):
-        gap = random.gamma(shape: shape, scale: 1 / (rate * shape))
-      case .deterministic(let rate): gap = 1 / rate
-      }
-      time = time + .seconds(gap)
-      requests[index].arrival = time
+  private static func users(_ arrivals: Traffic.Arrivals) -> Int? {
+    if case .closedLoop(let users, _) = arrivals { users } else { nil }
+  }
+
+  private static func checkSpan(
+    _ law: RequestLaw, _ workload: Workload
+  ) throws(WorkloadError) {
+    var clock = ArrivalClock(law.arrivals, seed: law.seed)
+    var request = OfferedRequest(arrival: .zero, inputTokens: 1, outputTokens: 1, promptIDs: [])
+    for _ in 0..<law.count {
+      clock.stamp(&request)
+      guard clock.time.seconds <= spanLimit else { throw tooSlow(workload, law.count) }
     }
-    guard time.seconds <= Self.spanLimit else {
-      throw WorkloadError([
-        Problem(
-          file: workload.file, line: 0, path: "$.traffic.arrivals.rate_rps",
-          message: "\(requests.count) requests take more than \(Int(Self.spanLimit)) s to arrive")
-      ])
+  }
+
+  private static func tooSlow(_ workload: Workload, _ count: Int) -> WorkloadError {
+    WorkloadError([
+      Problem(
+        file: workload.file, line: 0, path: "$.traffic.arrivals.rate_rps",
+        message: "\(count) requests take more than \(Int(spanLimit)) s to arrive")
+    ])
+  }
+}
+
+extension RequestLaw {
+  /// Expected seconds until the last arrival; 0 in a closed loop.
+  fileprivate var meanSpan: Double {
+    switch arrivals {
+    case .poisson(let rate), .gamma(let rate, _), .deterministic(let rate): Double(count) / rate
+    case .recorded, .sessions, .closedLoop: 0
     }
   }
 }

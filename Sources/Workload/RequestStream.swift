@@ -31,19 +31,53 @@ public struct OfferedRequest: Sendable {
   }
 }
 
-/// All requests of a run in order of arrival.
+/// All requests of a run in order of arrival: listed, or drawn anew for whoever goes through them.
 public struct RequestStream: Sendable {
+  enum Content: Sendable {
+    case listed([OfferedRequest])
+    case drawn(RequestLaw)
+  }
+
   /// Tokens per prompt id.
   public var blockTokens: Int
-  public var requests: [OfferedRequest]
   /// Set for closed loops: users, each with one request or session in flight; arrival times are
   /// then ignored.
   public var concurrency: Int?
+  var content: Content
 
   public init(blockTokens: Int, requests: [OfferedRequest], concurrency: Int? = nil) {
     self.blockTokens = blockTokens
-    self.requests = requests
     self.concurrency = concurrency
+    content = .listed(requests)
+  }
+
+  public var count: Int {
+    switch content {
+    case .listed(let requests): requests.count
+    case .drawn(let law): law.count
+    }
+  }
+
+  /// All of them at once.
+  /// - Complexity: O(1) where they are listed; else time and memory of all requests.
+  public var requests: [OfferedRequest] {
+    switch content {
+    case .listed(let requests): return requests
+    case .drawn:
+      let source = source()
+      return (0..<count).map { _ in source.next() }
+    }
+  }
+
+  /// The requests one by one, from the first on.
+  public func source() -> RequestSource { RequestSource(content) }
+
+  /// Whether no request awaits another and all arrive in the order in which they come.
+  public var isInOrder: Bool {
+    guard case .listed(let requests) = content else { return true }
+    guard requests.allSatisfy({ $0.follows == nil }) else { return false }
+    return concurrency != nil
+      || zip(requests, requests.dropFirst()).allSatisfy { $0.arrival <= $1.arrival }
   }
 
   /// The most blocks of all prompts of a run together; names of more would not fit in memory.

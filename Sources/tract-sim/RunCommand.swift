@@ -50,11 +50,17 @@ struct RunCommand: ParsableCommand {
     let paths: [String?] = files.isEmpty ? [nil] : files
     for workload in try paths.map({ try options.load($0) }) {
       let recorder = try timeline.open()
+      // A page alone is drawn from files in a folder of its own.
+      let drawing = html == nil ? nil : Self.temporaryFolder()
+      defer { if let drawing { try? FileManager.default.removeItem(atPath: drawing) } }
+      let folder = output ?? drawing
       let comparison = try options.compare(
-        workload, exactSteps: exactSteps, observer: recorder)
+        workload, exactSteps: exactSteps, observer: recorder,
+        keeping: Comparison.Keeping(
+          records: format == .aiperf || format == .aiperfJSON, log: folder))
       try Exit.writing { try recorder?.close() }
-      if let output {
-        try Exit.writing { try ReportFiles.write(comparison, to: output) }
+      if let folder {
+        try Exit.writing { try ReportFiles.write(comparison, to: folder) }
       }
       switch format {
       case .table: print(ComparisonTable.text(comparison), terminator: "")
@@ -65,23 +71,38 @@ struct RunCommand: ParsableCommand {
       case .csv: print(ReportFiles.csv(comparison), terminator: "")
       }
       if plot, let output { try PlotCommand.draw(output) }
-      if let html { try write(comparison, html) }
+      if let html, let drawing {
+        if let output { try Self.link(output, into: drawing) }
+        try Exit.writing { try Self.write(comparison, html, drawnIn: drawing) }
+      }
     }
   }
 
-  /// The page, drawn from files in a folder of its own, which is removed again.
-  private func write(_ comparison: Comparison, _ path: String) throws {
-    let folder = FileManager.default.temporaryDirectory
-      .appendingPathComponent("tract-sim-\(UUID().uuidString)").path
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    try Exit.writing {
-      try ReportFiles.write(comparison, to: folder)
-      let plots = try PlotCommand.figures(folder).map { figure in
-        try PlotCommand.gnuplot(figure.program)
-        let svg = try AtomicFile.read("\(folder)/\(figure.name).svg")
-        return HTMLReport.Plot(caption: figure.caption, svg: String(decoding: svg, as: UTF8.self))
-      }
-      try AtomicFile.write(HTMLReport.text(comparison, plots: plots), to: path)
+  private static func temporaryFolder() -> String {
+    FileManager.default.temporaryDirectory.appendingPathComponent("tract-sim-\(UUID().uuidString)")
+      .path
+  }
+
+  /// Makes the report's files seen in a folder where plots may be drawn.
+  private static func link(_ output: String, into folder: String) throws {
+    let manager = FileManager.default
+    let source = URL(fileURLWithPath: output)
+    try manager.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    for name in ["report.json", "report.csv", "requests.jsonl", "series.csv"] {
+      try manager.createSymbolicLink(
+        atPath: "\(folder)/\(name)",
+        withDestinationPath: source.appendingPathComponent(name).path)
     }
+  }
+
+  private static func write(
+    _ comparison: Comparison, _ path: String, drawnIn folder: String
+  ) throws {
+    let plots = try PlotCommand.figures(folder).map { figure in
+      try PlotCommand.gnuplot(figure.program)
+      let svg = try AtomicFile.read("\(folder)/\(figure.name).svg")
+      return HTMLReport.Plot(caption: figure.caption, svg: String(decoding: svg, as: UTF8.self))
+    }
+    try AtomicFile.write(HTMLReport.text(comparison, plots: plots), to: path)
   }
 }

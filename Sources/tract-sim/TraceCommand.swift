@@ -127,10 +127,10 @@ struct TraceSynthesize: ParsableCommand {
     } catch {
       throw Exit.fail(Exit.badInput, error.description)
     }
-    guard stream.requests.count == requests else {
+    guard stream.count == requests else {
       throw Exit.fail(
         Exit.badInput,
-        "only \(stream.requests.count) of \(requests) requests are possible: prompts are too long to be "
+        "only \(stream.count) of \(requests) requests are possible: prompts are too long to be "
           + "held, or hardly any lies within --min-isl and --max-isl")
     }
     try TraceCommand.write(stream, output)

@@ -118,15 +118,15 @@ struct WorkloadOptions: ParsableArguments {
   /// Runs all systems; a broken conservation law ends the command.
   func compare(
     _ workload: Workload, jobs: Int? = nil, exactSteps: Bool = false,
-    observer: (any RunObserver)? = nil
+    observer: (any RunObserver)? = nil,
+    keeping: Comparison.Keeping = Comparison.Keeping(records: false)
   ) throws -> Comparison {
     do {
-      let comparison =
-        if let observer {
-          try Comparison(workload, observer: observer)
-        } else {
-          try Comparison(workload, jobs: jobs ?? self.jobs, exactSteps: exactSteps)
-        }
+      let comparison = try Exit.writing {
+        try Comparison(
+          workload, jobs: jobs ?? self.jobs, exactSteps: exactSteps, observer: observer,
+          keeping: keeping)
+      }
       let violations = comparison.violations
       guard violations.isEmpty else {
         throw Exit.fail(

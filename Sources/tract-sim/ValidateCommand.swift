@@ -19,7 +19,7 @@ struct ValidateCommand: ParsableCommand {
         let workload = try options.load(file)
         do {
           let stream = try Comparison.check(workload)
-          print("\(file): ok, \(stream.requests.count) requests, \(workload.systems.count) systems")
+          print("\(file): ok, \(stream.count) requests, \(workload.systems.count) systems")
         } catch {
           throw Exit.fail(Exit.badInput, error.description)
         }

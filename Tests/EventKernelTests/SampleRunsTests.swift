@@ -52,4 +52,28 @@ import Testing
     let deviation = Statistics.populationDeviation(sorted)
     #expect(abs(whole.populationDeviation - deviation) <= 1e-9 * deviation)
   }
+
+  /// Beyond the limit quantiles come from buckets, whatever came as a run and whatever alone; the
+  /// rest stays exact.
+  @Test(arguments: 0..<10) func bucketsAreCloseBeyondTheLimit(seed: Int) {
+    var draws = DrawStream(seed: UInt64(seed), name: "samples")
+    var (exact, rough, other) = (
+      SampleRuns(), SampleRuns(exactLimit: 1000), SampleRuns(exactLimit: 1000)
+    )
+    for _ in 0..<4000 {
+      let first = Int64(draws.bits() >> UInt64(draws.integer(below: 40) + 24))
+      let (step, count) = (Int64(draws.integer(below: 1_000_000)), 1 + draws.integer(below: 3))
+      exact.append(first: first, step: step, count: count)
+      rough.append(first: first, step: step, count: count)
+      for place in 0..<count { other.append(first + step * Int64(place)) }
+      #expect(rough.isExact == (rough.count <= 1000))
+    }
+    #expect(exact.isExact && !rough.isExact)
+    #expect(rough.mean == exact.mean && rough.populationDeviation == exact.populationDeviation)
+    let shares = [0, 0.01, 0.25, 0.5, 0.9, 0.99, 0.999, 1]
+    #expect(rough.quantiles(shares) == other.quantiles(shares))
+    for (rough, exact) in zip(rough.quantiles(shares), exact.quantiles(shares)) {
+      #expect(abs(rough - exact) <= exact / 4096)
+    }
+  }
 }

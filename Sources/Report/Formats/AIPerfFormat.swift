@@ -174,9 +174,9 @@ public enum AIPerfFormat {
     return record("time_to_first_token", "Time to First Token", "ms", ttft)
       + record("time_to_first_output_token", "Time to First Output Token", "ms", ttft)
       + record("request_latency", "Request Latency", "ms", latency)
-      + record("inter_token_latency", "Inter Token Latency", "ms") { Metrics.tpot($0) }
+      + record("inter_token_latency", "Inter Token Latency", "ms", \.tokenMilliseconds)
       + record("output_token_throughput_per_user", "Output Token Throughput Per User", perUser) {
-        Metrics.tpot($0).flatMap { $0 > 0 ? 1e3 / $0 : nil }
+        $0.tokenMilliseconds.flatMap { $0 > 0 ? 1e3 / $0 : nil }
       }
       + record(
         "e2e_output_token_throughput", "E2E Output Token Throughput", perUser, isShown: false

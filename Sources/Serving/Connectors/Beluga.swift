@@ -45,7 +45,7 @@ struct BelugaConnector: Connector {
   private var line = RequestLine()
   /// Requests whose prefix was found and is not being loaded yet; one a prefill worker at most.
   private var found: [Int] = []
-  private var states: [State]
+  private var states = RequestTable(State())
   /// Tokens of blocks that were not written, since they or somebody who writes them were there.
   private var foundTokens = 0
   /// The first in line, when a timer watches it.
@@ -62,7 +62,6 @@ struct BelugaConnector: Connector {
     server = MetadataServer(.cxl, core.system)
     cache = BlockCache(
       capacity: core.system.cacheBytes / (core.system.blockTokens * core.kvBytesPerToken))
-    states = Array(repeating: State(), count: core.requestCount)
   }
 
   func refusal(_ request: Int, _ core: ServingCore) -> String? {
@@ -286,10 +285,10 @@ struct BelugaConnector: Connector {
     if case .release = call.purpose {
       // What it names belongs to the call, whatever has become of the request.
       unpin(call.keys)
-      server.finish(slot)
+      server.finish(slot, &core)
       return serveLine(&core)
     }
-    guard call.attempt == core.faults.attempts[request] else { return server.finish(slot) }
+    guard call.attempt == core.faults.attempts[request] else { return server.finish(slot, &core) }
     switch call.purpose {
     case .lookup:
       states[request].hits = Array(
@@ -346,7 +345,7 @@ struct BelugaConnector: Connector {
       core.resumeSteps(of: worker)
     }
     found.removeAll { $0 == request }
-    if let slot = state.slot { server.finish(slot) }
+    if let slot = state.slot { server.finish(slot, &core) }
     _ = line.drop(request)
     states[request] = State()
     unpin(state.hits)
@@ -378,6 +377,8 @@ struct BelugaConnector: Connector {
     }
   }
 
+  mutating func forget(before request: Int) { states.drop(before: request) }
+
   mutating func close(_ core: inout ServingCore) -> (StoreUse?, [String]) {
     var problems: [String] = []
     if cache.pinned > 0 { problems.append("beluga: \(cache.pinned) blocks are pinned at the end") }
@@ -385,8 +386,7 @@ struct BelugaConnector: Connector {
     if cache.count > cache.capacity { problems.append("beluga: more blocks than the pool holds") }
     let kind = TransferKind.prefillSave.rawValue
     let written = core.bytesByKind[kind] / core.kvBytesPerToken
-    let completed = core.records.filter { $0.outcome == .completed }
-    let expected = completed.reduce(0) { $0 + $1.inputTokens }
+    let expected = core.totals.completedTokens
     if !core.faults.isPresent, written + foundTokens != expected {
       problems.append(
         "beluga: \(written) tokens written and \(foundTokens) found make not \(expected)")

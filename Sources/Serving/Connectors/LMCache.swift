@@ -10,20 +10,17 @@ struct LMCacheConnector: Connector {
   /// One cache for each prefill worker, indexed by engine.
   private var caches: [BlockCache]
   /// Blocks pinned while they are copied into the GPU, by request.
-  private var hits: [[BlockHash]]
+  private var hits = RequestTable<[BlockHash]>([])
   /// Ends a request still waits for before its GPU blocks are free: the save and the send.
-  private var holds: [UInt8]
+  private var holds = RequestTable<UInt8>(0)
   /// Requests whose new blocks are on their way to DRAM.
-  private var isSaving: [Bool]
+  private var isSaving = RequestTable(false)
 
   init(core: inout ServingCore) {
     pull = RDMAPull(core: core)
     let blockBytes = core.system.blockTokens * core.kvBytesPerToken
     let capacity = core.system.cacheBytes / blockBytes
     caches = core.prefillRouter.pool.map { _ in BlockCache(capacity: capacity) }
-    hits = Array(repeating: [], count: core.requestCount)
-    holds = Array(repeating: 0, count: core.requestCount)
-    isSaving = Array(repeating: false, count: core.requestCount)
   }
 
   mutating func prepare(_ request: Int, _ core: inout ServingCore) {
@@ -108,6 +105,12 @@ struct LMCacheConnector: Connector {
     if holds[request] == 0 { core.releasePrefill(request) }
   }
 
+  mutating func forget(before request: Int) {
+    hits.drop(before: request)
+    holds.drop(before: request)
+    isSaving.drop(before: request)
+  }
+
   mutating func close(_ core: inout ServingCore) -> (StoreUse?, [String]) {
     var problems: [String] = []
     for (worker, cache) in caches.enumerated() where cache.pinned > 0 {
@@ -117,11 +120,7 @@ struct LMCacheConnector: Connector {
     let kind = TransferKind.prefillSave.rawValue
     let saved =
       core.bytesByKind[kind] - core.faults.lostBytes[kind] + core.faults.cutBytes[kind]
-    let expected = core.records.reduce(0) { sum, record in
-      guard record.prefillDone != nil else { return sum }
-      let blocks = core.fullBlocks(record.id) - record.cachedTokens / core.system.blockTokens
-      return sum + max(0, blocks) * blockBytes
-    }
+    let expected = core.totals.newBlocks * blockBytes
     if saved != expected { problems.append("lmcache: \(saved) bytes saved, not \(expected)") }
     return (nil, problems)
   }

@@ -29,7 +29,7 @@ struct MooncakeConnector: Connector {
   private var pull: RDMAPull
   private var server: MetadataServer
   private var master: MooncakeMaster
-  private var states: [State]
+  private var states = RequestTable(State())
 
   init(core: inout ServingCore) {
     pull = RDMAPull(core: core)
@@ -38,7 +38,6 @@ struct MooncakeConnector: Connector {
       segments: core.engines.count,
       segmentBlocks: core.system.cacheBytes / (core.system.blockTokens * core.kvBytesPerToken),
       core.system, seed: core.workload.seed)
-    states = Array(repeating: State(), count: core.requestCount)
   }
 
   // MARK: Prefill
@@ -169,7 +168,7 @@ struct MooncakeConnector: Connector {
 
   private mutating func served(_ call: MetadataCall, _ slot: Int, _ core: inout ServingCore) {
     let request = call.request
-    guard call.attempt == core.faults.attempts[request] else { return server.finish(slot) }
+    guard call.attempt == core.faults.attempts[request] else { return server.finish(slot, &core) }
     switch call.purpose {
     case .lookup:
       states[request].sources = master.get(call.keys, at: core.now)
@@ -177,7 +176,7 @@ struct MooncakeConnector: Connector {
       blocksHit += states[request].hits.count
       server.answer(slot, &core)
     case .putStart:
-      guard states[request].isSaving else { return server.finish(slot) }
+      guard states[request].isSaving else { return server.finish(slot, &core) }
       let outcomes = master.putStart(call.keys, request: request, host: call.host, at: core.now)
       for (hash, outcome) in zip(call.keys, outcomes) {
         switch outcome {
@@ -194,7 +193,7 @@ struct MooncakeConnector: Connector {
       published += master.putEnd(call.keys, request: request, at: core.now)
       states[request].puts = []
       states[request].targets = []
-      server.finish(slot)
+      server.finish(slot, &core)
     case .get, .release: preconditionFailure("mooncake makes no such call")
     }
   }
@@ -207,7 +206,7 @@ struct MooncakeConnector: Connector {
     pull.forget(worker)
     let host = core.engines[worker].host
     master.unmount(host)
-    for request in states.indices {
+    for request in core.records.first..<core.supplied {
       if states[request].sources.contains(host) { core.lose(request) }
       guard states[request].isSaving, states[request].targets.contains(host) else { continue }
       core.cancelTransfers(of: request, only: .prefillSave)
@@ -248,6 +247,8 @@ struct MooncakeConnector: Connector {
   private var published = 0
   private var deduplicatedBlocks = 0
   private var allocatedBlocks = 0
+
+  mutating func forget(before request: Int) { states.drop(before: request) }
 
   mutating func close(_ core: inout ServingCore) -> (StoreUse?, [String]) {
     var problems: [String] = []

@@ -61,7 +61,7 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
   }
 
   private var store: StoreDriver
-  private var states: [State]
+  private var states = RequestTable(State())
   /// By host, the requests that have blocks to reserve, in the order in which they were computed;
   /// only the first one asks. So a request waits for space that earlier ones hold, never the other
   /// way round, and decode admits in the same order.
@@ -78,7 +78,6 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
 
   init(core: inout ServingCore) {
     store = StoreDriver(core: &core)
-    states = Array(repeating: State(), count: core.requestCount)
     reserving = Array(repeating: RequestLine(), count: core.engines.count)
   }
 
@@ -478,13 +477,14 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
     }
   }
 
+  mutating func forget(before request: Int) { states.drop(before: request) }
+
   mutating func close(_ core: inout ServingCore) -> (StoreUse?, [String]) {
     var (use, problems) = store.close()
     let kind = TransferKind.prefillSave.rawValue
     let written = (core.bytesByKind[kind] - core.faults.lostBytes[kind]) / core.kvBytesPerToken
-    let completed = core.records.filter { $0.outcome == .completed }
-    let expected = completed.reduce(0) { $0 + $1.inputTokens - $1.cachedTokens }
-    if completed.count == core.requestCount, written + deduplicatedTokens != expected {
+    let expected = core.totals.completedTokens - core.totals.completedCachedTokens
+    if core.totals.completed == core.requestCount, written + deduplicatedTokens != expected {
       problems.append(
         "tract: \(written) tokens written and \(deduplicatedTokens) found make not \(expected)")
     }

@@ -155,27 +155,27 @@ public struct PrefixTreeModel {
   /// `count` requests in the order of their times.
   public func requests(_ count: Int, seed: UInt64) -> RequestStream {
     var random = RandomStream(seed: seed, name: "prefix tree")
-    var stream = RequestStream(blockTokens: blockTokens, requests: [])
-    stream.requests.reserveCapacity(count)
+    var requests: [OfferedRequest] = []
+    requests.reserveCapacity(count)
     var seconds = 0.0
     var fresh = treeIDs * UInt64(options.rootMultiplier)
     // Limits that no walk meets must not be waited for.
     var refused = 0
-    while stream.requests.count < count, refused < 1000 * (stream.requests.count + 100) {
+    while requests.count < count, refused < 1000 * (requests.count + 100) {
       let together = requestsPerTick[random.integer(below: requestsPerTick.count)]
-      for _ in 0..<together where stream.requests.count < count {
+      for _ in 0..<together where requests.count < count {
         var request = walk(&random, &fresh)
         guard options.inputTokens.contains(request.inputTokens) else {
           refused += 1
           continue
         }
         request.arrival = .zero + .seconds(min(seconds, RequestStream.spanLimit))
-        stream.requests.append(request)
+        requests.append(request)
       }
       guard !gapSeconds.isEmpty else { continue }
       seconds += gapSeconds[random.integer(below: gapSeconds.count)] / options.speedup
     }
-    return stream
+    return RequestStream(blockTokens: blockTokens, requests: requests)
   }
 
   private func walk(_ random: inout RandomStream, _ fresh: inout UInt64) -> OfferedRequest {
