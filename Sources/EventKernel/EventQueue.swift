@@ -43,11 +43,24 @@ public struct EventQueue<Event> {
   @inlinable
   public mutating func push(_ event: Event, at time: SimTime, rank: UInt16 = 0) {
     precondition(time >= now, "an event must not lie in the past")
-    let key =
-      UInt128(UInt64(time.picoseconds)) << 64 | UInt128(UInt64(rank) << 48 | sequence)
+    heap.append(Entry(key: key(time, rank), event: event))
     sequence += 1
-    heap.append(Entry(key: key, event: event))
     siftUp(from: heap.count - 1)
+  }
+
+  /// Moves on to `time` as if an event pushed there had been popped; false, and nothing, if another
+  /// one would come first.
+  @inlinable
+  public mutating func skip(to time: SimTime, rank: UInt16 = 0) -> Bool {
+    precondition(time >= now, "an event must not lie in the past")
+    if let first = heap.first, first.key < key(time, rank) { return false }
+    advance(to: time, rank: rank)
+    return true
+  }
+
+  @inlinable
+  func key(_ time: SimTime, _ rank: UInt16) -> UInt128 {
+    UInt128(UInt64(time.picoseconds)) << 64 | UInt128(UInt64(rank) << 48 | sequence)
   }
 
   /// Removes and returns the next event, moving `now` to its time; nil if there is none.

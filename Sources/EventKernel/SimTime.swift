@@ -8,10 +8,10 @@ public struct SimTime: Comparable, Hashable, Sendable {
 
   @inlinable public init(picoseconds: Int64) { self.picoseconds = picoseconds }
 
-  public static let zero = SimTime(picoseconds: 0)
+  @inlinable public static var zero: SimTime { SimTime(picoseconds: 0) }
 
   /// The end of virtual time, 92.6 days; what lasts longer is given up.
-  public static let horizon = SimTime(picoseconds: 8_000_000_000_000_000_000)
+  @inlinable public static var horizon: SimTime { SimTime(picoseconds: 8_000_000_000_000_000_000) }
 
   @inlinable public static func < (a: SimTime, b: SimTime) -> Bool {
     a.picoseconds < b.picoseconds
@@ -36,7 +36,7 @@ public struct SimDuration: Comparable, Hashable, Sendable {
 
   @inlinable public init(picoseconds: Int64) { self.picoseconds = picoseconds }
 
-  public static let zero = SimDuration(picoseconds: 0)
+  @inlinable public static var zero: SimDuration { SimDuration(picoseconds: 0) }
 
   /// The nearest picosecond to `seconds`; the longest span for what is beyond it or no number.
   @inlinable public static func seconds(_ seconds: Double) -> SimDuration {

@@ -6,64 +6,6 @@ import SharedMemory
 import TractStore
 import Workload
 
-/// An operation of the store under way on one node, for one request.
-struct StoreProcess {
-  enum Operation {
-    case pin(PinBlocks)
-    case reserve(PutStart)
-    case publish(PutEnd)
-    case revoke(PutRevoke)
-    case unpin(Unpin)
-    case remove(Remove)
-    case join(Join)
-    case tick(Tick)
-    case recover(Recover)
-    /// While the operation is being stepped, so that its arrays have one owner.
-    case stepping
-  }
-
-  /// What it is wanted for.
-  enum Purpose {
-    case lookup
-    case reserve
-    case confirm
-    case publish
-    case decodePin
-    case prefillUnpin
-    case decodeUnpin
-    case remove
-    /// Giving back what an attempt held that has come to nothing.
-    case cleanUp
-    /// Membership: the driver's own.
-    case member
-  }
-
-  enum Answer {
-    case pinned([PinOutcome])
-    case reserved([PutOutcome])
-    case published([PinnedBlock])
-    case joined(JoinOutcome)
-    case ticked(TickReport)
-    case recovered(RecoveryReport)
-    case done
-  }
-
-  var node: Int
-  var request: Int
-  /// The request's attempt that began it.
-  var attempt: Int32
-  var purpose: Purpose
-  var operation: Operation
-  var started: SimTime
-  /// Set by the last step; delivered when its time has come.
-  var answer: Answer?
-  /// Since when it has done nothing but wait; nil while it works.
-  var waitsSince: SimTime?
-  var isActive = true
-  /// Its node has died: its next event finds nothing to do.
-  var isDead = false
-}
-
 /// One lock manager in virtual time.
 struct StoreSeat {
   let node: Int
@@ -99,6 +41,7 @@ struct StoreDriver {
 
   private var processes: [StoreProcess] = []
   private var freeProcesses: [Int] = []
+  private var operations = StoreOperations()
   private(set) var use = StoreUse()
 
   // Faults
@@ -109,6 +52,8 @@ struct StoreDriver {
   private var isUp: [Bool]
   private(set) var lives: [Int]
   private var isTicking: [Bool]
+  /// State of the network for which each node's line accesses are timed.
+  private var timed: [NetworkState?]
   /// Operations under way, signs of life left out.
   private var underWay = 0
   /// The node that clears the traces of the dead away.
@@ -154,6 +99,7 @@ struct StoreDriver {
     isUp = Array(repeating: true, count: nodes)
     lives = Array(repeating: 0, count: nodes)
     isTicking = Array(repeating: false, count: nodes)
+    timed = Array(repeating: nil, count: nodes)
     // The rack is up before the first request: nodes join before time begins.
     while !seats[0].manager.isRuling { _ = seats[0].manager.step(&memories[0]) }
     for node in clients.indices {
@@ -205,13 +151,14 @@ struct StoreDriver {
 
   /// Begins an operation now; nothing if the node is down.
   mutating func start(
-    _ operation: StoreProcess.Operation, _ purpose: StoreProcess.Purpose, node: Int, request: Int,
-    _ core: inout ServingCore
+    _ operation: consuming StoreProcess.Operation, _ purpose: StoreProcess.Purpose, node: Int,
+    request: Int, _ core: inout ServingCore
   ) {
     guard isUp[node] || purpose == .member else { return }
+    let (kind, place) = operations.add(operation)
     let process = StoreProcess(
       node: node, request: request, attempt: request < 0 ? 0 : core.faults.attempts[request],
-      purpose: purpose, operation: operation, started: core.now)
+      purpose: purpose, kind: kind, place: place, started: core.now)
     if !process.isTick { underWay += 1 }
     if request >= 0 { core.began(request) }
     let slot: Int
@@ -225,35 +172,48 @@ struct StoreDriver {
     core.schedule(.store(process: Int32(slot)), at: core.now, node: node)
   }
 
-  /// Steps a process; returns it once its answer's time has come.
+  /// Steps a process until something else comes first; returns it once its answer's time has come.
   mutating func step(_ slot: Int, _ core: inout ServingCore) -> StoreProcess? {
     guard !processes[slot].isDead else {
-      freeProcesses.append(slot)
-      return nil
-    }
-    if processes[slot].answer != nil {
-      processes[slot].isActive = false
-      if !processes[slot].isTick { underWay -= 1 }
-      freeProcesses.append(slot)
-      core.observer?.operation(processes[slot].observed(at: core.now))
-      if processes[slot].request >= 0 { core.finished(processes[slot].request) }
-      guard processes[slot].purpose == .member else { return processes[slot] }
-      ended(processes[slot], &core)
+      release(slot)
       return nil
     }
     let node = processes[slot].node
-    if hasFaults, let time = core.faults.cxlStall(host: node, at: core.now) {
-      core.schedule(.store(process: Int32(slot)), at: time, node: node)
-      return nil
-    }
-    prepare(node, &core)
-    var pause = advance(slot)
-    if hasFaults { backOff(slot, &pause, core.now) }
-    let end = core.now + elapsed(node)
-    core.schedule(
-      .store(process: Int32(slot)), at: end + pause, node: node)
-    wakeManagers(at: end, &core)
+    var next = core.now
+    repeat {
+      if processes[slot].answer != nil { return end(slot, &core) }
+      if hasFaults, let time = core.faults.cxlStall(host: node, at: core.now) {
+        next = time
+        break
+      }
+      prepare(node, &core)
+      var pause = advance(slot)
+      if hasFaults { backOff(slot, &pause, core.now) }
+      let end = core.now + elapsed(node)
+      next = end + pause
+      wakeManagers(at: end, &core)
+    } while core.skip(to: next, node: node)
+    core.schedule(.store(process: Int32(slot)), at: next, node: node)
     return nil
+  }
+
+  /// A process's answer is due: nil if it is the driver's own.
+  private mutating func end(_ slot: Int, _ core: inout ServingCore) -> StoreProcess? {
+    processes[slot].isActive = false
+    let process = processes[slot]
+    if !process.isTick { underWay -= 1 }
+    release(slot)
+    core.observer?.operation(process.observed(at: core.now))
+    if process.request >= 0 { core.finished(process.request) }
+    guard process.purpose == .member else { return process }
+    ended(process, &core)
+    return nil
+  }
+
+  private mutating func release(_ slot: Int) {
+    operations.remove(processes[slot].kind, processes[slot].place)
+    processes[slot].answer = nil
+    freeProcesses.append(slot)
   }
 
   private mutating func backOff(_ slot: Int, _ pause: inout SimDuration, _ now: SimTime) {
@@ -271,67 +231,66 @@ struct StoreDriver {
 
   /// Runs one step of the operation and returns how long it wants to pause.
   private mutating func advance(_ slot: Int) -> SimDuration {
-    let node = processes[slot].node
-    // Moved out and back, never copied: it holds arrays.
-    var operation = StoreProcess.Operation.stepping
-    swap(&operation, &processes[slot].operation)
-    switch consume operation {
-    case .pin(var operation):
-      let step = operation.step(&memories[node], &clients[node])
-      processes[slot].operation = .pin(operation)
-      return pause(step) { processes[slot].answer = .pinned($0) }
-    case .reserve(var operation):
-      let step = operation.step(&memories[node], &clients[node])
-      processes[slot].operation = .reserve(operation)
-      return pause(step) { processes[slot].answer = .reserved($0) }
-    case .publish(var operation):
-      let step = operation.step(&memories[node], &clients[node])
-      processes[slot].operation = .publish(operation)
-      return pause(step) { processes[slot].answer = .published($0) }
-    case .revoke(var operation):
-      let step = operation.step(&memories[node], &clients[node])
-      processes[slot].operation = .revoke(operation)
-      return pause(step) { _ in processes[slot].answer = .done }
-    case .join(var operation):
-      let step = operation.step(&memories[node], &clients[node])
-      processes[slot].operation = .join(operation)
-      return pause(step) { processes[slot].answer = .joined($0) }
-    case .tick(var operation):
-      let step = operation.step(&memories[node], &clients[node])
-      processes[slot].operation = .tick(operation)
-      return pause(step) { processes[slot].answer = .ticked($0) }
-    case .recover(var operation):
-      let step = operation.step(&memories[node], &clients[node])
-      processes[slot].operation = .recover(operation)
-      return pause(step) { processes[slot].answer = .recovered($0) }
-    case .unpin(var operation):
-      let step = operation.step(&memories[node], &clients[node])
-      processes[slot].operation = .unpin(operation)
-      return pause(step) { _ in processes[slot].answer = .done }
-    case .remove(var operation):
-      let step = operation.step(&memories[node], &clients[node])
-      processes[slot].operation = .remove(operation)
-      return pause(step) { _ in processes[slot].answer = .done }
-    case .stepping: preconditionFailure("a store operation steps within its own step")
+    let (node, place) = (processes[slot].node, processes[slot].place)
+    switch processes[slot].kind {
+    case .pin:
+      let step = operations.pin[place].step(&memories[node], &clients[node])
+      return pause(step, slot) { .pinned($0) }
+    case .reserve:
+      let step = operations.reserve[place].step(&memories[node], &clients[node])
+      return pause(step, slot) { .reserved($0) }
+    case .publish:
+      let step = operations.publish[place].step(&memories[node], &clients[node])
+      return pause(step, slot) { .published($0) }
+    case .revoke:
+      let step = operations.revoke[place].step(&memories[node], &clients[node])
+      return pause(step, slot) { _ in .done }
+    case .unpin:
+      let step = operations.unpin[place].step(&memories[node], &clients[node])
+      let blocks = operations.unpin[place].blocks
+      return pause(step, slot) { _ in .unpinned(blocks) }
+    case .remove:
+      let step = operations.remove[place].step(&memories[node], &clients[node])
+      return pause(step, slot) { _ in .done }
+    case .join:
+      let step = operations.join[place].step(&memories[node], &clients[node])
+      return pause(step, slot) { .joined($0) }
+    case .tick:
+      let step = operations.tick[place].step(&memories[node], &clients[node])
+      return pause(step, slot) { .ticked($0) }
+    case .recover:
+      let step = operations.recover[place].step(&memories[node], &clients[node])
+      return pause(step, slot) { .recovered($0) }
     }
   }
 
-  private func pause<T>(_ step: Step<T>, _ done: (T) -> Void) -> SimDuration {
+  private mutating func pause<T>(
+    _ step: Step<T>, _ slot: Int, _ answer: (T) -> StoreProcess.Answer
+  ) -> SimDuration {
     switch step {
     case .done(let output):
-      done(output)
+      processes[slot].answer = answer(output)
       return .zero
     case .sync: return .zero
     case .wait(let nanoseconds): return SimDuration(picoseconds: Int64(nanoseconds) * 1000)
     }
   }
 
+  /// What the timing of line accesses depends on.
+  private struct NetworkState: Hashable {
+    var version: UInt32
+    var slowdown: Double
+  }
+
   private mutating func prepare(_ node: Int, _ core: inout ServingCore) {
-    let cxl = core.workload.rack.cxl
+    memories[node].elapsed = 0
+    let state = NetworkState(
+      version: core.networkVersion, slowdown: core.faults.cxlLatencyFactor)
+    guard timed[node] != state else { return }
+    timed[node] = state
     let load = core.fabric.cxlLoad(host: node, in: &core.network)
     memories[node].timing = Self.timing(
-      cxl, load: load, slowdown: core.faults.cxlLatencyFactor)
-    memories[node].elapsed = 0
+      core.workload.rack.cxl, load: load, slowdown: state.slowdown)
   }
 
   private func elapsed(_ node: Int) -> SimDuration {
@@ -340,47 +299,55 @@ struct StoreDriver {
 
   // MARK: The lock managers
 
-  /// Steps the manager of a seat, which runs on the node of the same number.
+  /// Steps the manager of a seat, which runs on the node of the same number, until something else
+  /// comes first.
   mutating func stepManager(_ seat: Int, version: UInt32, _ core: inout ServingCore) {
     guard seats[seat].version == version, seats[seat].isRunning else { return }
     let node = seats[seat].node
-    let stall = core.faults.cxlStall(host: node, at: core.now) ?? .zero
-    let earliest = max(seats[seat].pausedUntil, stall)
-    guard core.now >= earliest else { return scheduleManager(seat, at: earliest, &core) }
-    seats[seat].asleepSince = nil
-    let awakeSince = seats[seat].awakeSince ?? core.now
-    seats[seat].awakeSince = awakeSince
-    prepare(node, &core)
-    let seen = pool.watchedStores
-    let wasRuling = seats[seat].manager.isRuling
-    let step = seats[seat].manager.step(&memories[node], elapsed: elapsed(of: seat, core.now))
-    seats[seat].lastStep = core.now
-    let end = core.now + elapsed(node)
-    if seats[seat].manager.isRuling, !wasRuling {
-      core.faults.use.managerChanges += 1
-      core.observer?.takeover(seat: seat, at: end)
-    }
-    switch step {
-    case .sync: scheduleManager(seat, at: end, &core)
-    case .fence(let suspect):
-      answer(suspect, seat, &core)
-      scheduleManager(seat, at: end, &core)
-    case .wait(let nanoseconds):
-      seats[seat].awakeSince = nil
-      core.observer?.manager(seat: seat, from: awakeSince, to: end)
-      guard !hasFaults || seats[seat].manager.isRuling else {
-        if isNeeded(core) {
-          let pause = SimDuration(picoseconds: Int64(nanoseconds) * 1000)
-          scheduleManager(seat, at: end + pause, &core)
-        }
-        return
+    var next = core.now
+    repeat {
+      let stall = core.faults.cxlStall(host: node, at: core.now) ?? .zero
+      let earliest = max(seats[seat].pausedUntil, stall)
+      guard core.now >= earliest else { return scheduleManager(seat, at: earliest, &core) }
+      seats[seat].asleepSince = nil
+      let awakeSince = seats[seat].awakeSince ?? core.now
+      seats[seat].awakeSince = awakeSince
+      prepare(node, &core)
+      let seen = pool.watchedStores
+      let wasRuling = seats[seat].manager.isRuling
+      let step = seats[seat].manager.step(&memories[node], elapsed: elapsed(of: seat, core.now))
+      seats[seat].lastStep = core.now
+      next = core.now + elapsed(node)
+      if seats[seat].manager.isRuling, !wasRuling {
+        core.faults.use.managerChanges += 1
+        core.observer?.takeover(seat: seat, at: next)
       }
-      seats[seat].asleepSince = end
-      seats[seat].seenWrites = seen
-      // Its duty wakes it, if no doorbell does before.
-      if hasFaults, isNeeded(core) { scheduleManager(seat, at: end + dutySpan, &core) }
-      wakeManagers(at: end, &core)
+      switch step {
+      case .sync: break
+      case .fence(let suspect): answer(suspect, seat, &core)
+      case .wait(let nanoseconds):
+        seats[seat].awakeSince = nil
+        core.observer?.manager(seat: seat, from: awakeSince, to: next)
+        let pause = SimDuration(picoseconds: Int64(nanoseconds) * 1000)
+        return rest(seat, at: next, pause, seen: seen, &core)
+      }
+    } while core.skip(to: next)
+    scheduleManager(seat, at: next, &core)
+  }
+
+  /// A manager has found nothing to do: one that rules sleeps, the others look again after a pause.
+  private mutating func rest(
+    _ seat: Int, at time: SimTime, _ pause: SimDuration, seen: Int, _ core: inout ServingCore
+  ) {
+    guard !hasFaults || seats[seat].manager.isRuling else {
+      if isNeeded(core) { scheduleManager(seat, at: time + pause, &core) }
+      return
     }
+    seats[seat].asleepSince = time
+    seats[seat].seenWrites = seen
+    // Its duty wakes it, if no doorbell does before.
+    if hasFaults, isNeeded(core) { scheduleManager(seat, at: time + dutySpan, &core) }
+    wakeManagers(at: time, &core)
   }
 
   /// Nanoseconds since the seat's last step; nothing passes without faults.
@@ -476,6 +443,7 @@ struct StoreDriver {
       geometry, node: node, pollNanoseconds: pollNanoseconds, chunkQuota: chunkQuota)
     memories[node] = TimedMemory(
       pool: pool, host: node, timing: Self.timing(core.workload.rack.cxl))
+    timed[node] = nil
     isUp[node] = false
     isTicking[node] = false
     lives[node] += 1
@@ -567,11 +535,5 @@ struct StoreDriver {
       }
     default: preconditionFailure("no process of the driver's own answers that")
     }
-  }
-}
-
-extension StoreProcess {
-  var isTick: Bool {
-    if purpose == .member, case .tick = operation { true } else { false }
   }
 }

@@ -102,5 +102,14 @@ public struct Line64: Hashable, Sendable {
   }
 
   /// Whether the checksum fits: the line was read as one writer wrote it.
-  @inlinable public var isSealed: Bool { UInt32(truncatingIfNeeded: word7) == checksum }
+  ///
+  /// Most lines of an index are empty, and need no arithmetic.
+  @inlinable public var isSealed: Bool {
+    isZero || UInt32(truncatingIfNeeded: word7) == checksum
+  }
+
+  /// Whether nothing has been written into the line, or only zeros.
+  @inlinable public var isZero: Bool {
+    word0 | word1 | word2 | word3 | word4 | word5 | word6 | word7 == 0
+  }
 }

@@ -221,7 +221,7 @@ public struct MappedMemory: ~Copyable, SharedMemory {
   }
 
   /// At once: code that knows the memory by its protocol only would pay for eight calls.
-  public mutating func loadLine(_ line: Address) -> Line64 {
+  @inlinable public mutating func loadLine(_ line: Address) -> Line64 {
     let start = pointer(line.line, 64)
     return Line64(
       cl_load64(start), cl_load64(start + 8), cl_load64(start + 16), cl_load64(start + 24),

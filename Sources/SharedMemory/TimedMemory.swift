@@ -6,12 +6,26 @@
 /// the line and dirties it here only; what is written back is always the whole line. A missing flush
 /// therefore shows as a wrong value, as it would on the hardware. The cache is direct-mapped, and
 /// replaces (writing back if dirty) on conflict.
+///
+/// A copy of the value is the same host: it shares the cache and keeps a clock of its own.
 public struct TimedMemory: SharedMemory {
-  private struct Slot {
-    /// Line index + 1; 0 when empty.
-    var tag: UInt64 = 0
-    var dirty = false
-    var line = Line64()
+  /// The host's lines. In memory of its own, so that an access checks no array's owner.
+  @usableFromInline final class Cache {
+    /// Line index + 1, doubled, plus 1 if the copy is dirty; 0 when the place is empty.
+    @usableFromInline let tags: UnsafeMutablePointer<UInt64>
+    @usableFromInline let lines: UnsafeMutablePointer<Line64>
+
+    init(lines count: Int) {
+      tags = .allocate(capacity: count)
+      tags.initialize(repeating: 0, count: count)
+      lines = .allocate(capacity: count)
+      lines.initialize(repeating: Line64(), count: count)
+    }
+
+    deinit {
+      tags.deallocate()
+      lines.deallocate()
+    }
   }
 
   public let pool: TimedPool
@@ -22,14 +36,15 @@ public struct TimedMemory: SharedMemory {
   public var timing: LineTiming
   /// Nanoseconds spent in accesses; the simulator resets it before each step.
   public var elapsed = 0.0
-  public private(set) var counters = MemoryCounters()
+  public var counters: MemoryCounters { counts }
 
-  private var slots: ContiguousArray<Slot>
-  private let mask: UInt64
+  @usableFromInline var counts = MemoryCounters()
+  @usableFromInline let cache: Cache
+  @usableFromInline let mask: UInt64
   /// Missing loads since the last fence: the first pays the latency, the others are pipelined.
-  private var missesInFlight = 0
+  @usableFromInline var missesInFlight = 0
   /// Write-backs and line stores since the last fence.
-  private var writesInFlight = 0
+  @usableFromInline var writesInFlight = 0
 
   /// `cacheLines` is rounded up to a power of two.
   public init(
@@ -42,37 +57,41 @@ public struct TimedMemory: SharedMemory {
     self.capabilities = capabilities
     var count = 1
     while count < cacheLines { count *= 2 }
-    slots = ContiguousArray(repeating: Slot(), count: count)
+    cache = Cache(lines: count)
     mask = UInt64(count - 1)
   }
 
-  public mutating func load(_ address: Address) -> UInt64 {
-    let slot = cached(pool.index(address))
-    return slots[slot].line[Int((address.offset >> 3) & 7)]
+  @inlinable public mutating func load(_ address: Address) -> UInt64 {
+    let place = cached(pool.index(address))
+    return UnsafeRawPointer(cache.lines + place)
+      .load(fromByteOffset: Int(address.offset & 56), as: UInt64.self)
   }
 
-  public mutating func loadLine(_ line: Address) -> Line64 {
-    let slot = cached(pool.index(line))
+  @inlinable public mutating func loadLine(_ line: Address) -> Line64 {
+    let place = cached(pool.index(line))
     elapsed += 7 * timing.cacheHit
-    counters.cacheHits += 7
-    return slots[slot].line
+    counts.cacheHits += 7
+    return cache.lines[place]
   }
 
-  public mutating func store(_ value: UInt64, to address: Address) {
-    let slot = cached(pool.index(address))
-    slots[slot].line[Int((address.offset >> 3) & 7)] = value
-    slots[slot].dirty = true
+  @inlinable public mutating func store(_ value: UInt64, to address: Address) {
+    let place = cached(pool.index(address))
+    UnsafeMutableRawPointer(cache.lines + place)
+      .storeBytes(of: value, toByteOffset: Int(address.offset & 56), as: UInt64.self)
+    cache.tags[place] |= 1
   }
 
-  public mutating func flush(_ line: Address) {
+  @inlinable public mutating func flush(_ line: Address) {
     let index = pool.index(line)
-    let slot = Int(index & mask)
-    guard slots[slot].tag == index + 1 else { return }
-    evict(slot)
+    let place = Int(index & mask)
+    let tag = cache.tags[place]
+    guard tag >> 1 == index + 1 else { return }
+    if tag & 1 != 0 { writeBack(place) }
+    cache.tags[place] = 0
   }
 
-  public mutating func fence() {
-    counters.fences += 1
+  @inlinable public mutating func fence() {
+    counts.fences += 1
     if writesInFlight > 0 {
       elapsed += timing.latency + Double(writesInFlight - 1) * timing.pipelinedWrite
     }
@@ -80,40 +99,39 @@ public struct TimedMemory: SharedMemory {
     missesInFlight = 0
   }
 
-  public mutating func storeLine(_ line: Line64, at address: Address) {
+  @inlinable public mutating func storeLine(_ line: Line64, at address: Address) {
     let index = pool.index(address)
-    let slot = Int(index & mask)
+    let place = Int(index & mask)
     // The store replaces all 64 bytes, so a dirty copy has nothing left to say.
-    if slots[slot].tag == index + 1 { slots[slot] = Slot() }
+    if cache.tags[place] >> 1 == index + 1 { cache.tags[place] = 0 }
     pool.write(line, index)
-    counters.lineWrites += 1
+    counts.lineWrites += 1
     writesInFlight += 1
   }
 
-  /// The slot that holds the line, fetched if need be.
-  private mutating func cached(_ index: UInt64) -> Int {
-    let slot = Int(index & mask)
-    guard slots[slot].tag != index + 1 else {
+  /// The place of the cache that holds the line, fetched if need be.
+  @inlinable mutating func cached(_ index: UInt64) -> Int {
+    let place = Int(index & mask)
+    let tag = cache.tags[place]
+    guard tag >> 1 != index + 1 else {
       elapsed += timing.cacheHit
-      counters.cacheHits += 1
-      return slot
+      counts.cacheHits += 1
+      return place
     }
-    if slots[slot].tag != 0 { evict(slot) }
+    if tag & 1 != 0 { writeBack(place) }
     elapsed += missesInFlight == 0 ? timing.latency : timing.pipelinedRead
     missesInFlight += 1
-    counters.lineReads += 1
-    slots[slot].tag = index + 1
-    slots[slot].line = pool.read(index)
-    return slot
+    counts.lineReads += 1
+    cache.tags[place] = (index + 1) << 1
+    cache.lines[place] = pool.lines[Int(index)]
+    return place
   }
 
-  private mutating func evict(_ slot: Int) {
-    if slots[slot].dirty {
-      pool.write(slots[slot].line, slots[slot].tag - 1)
-      counters.lineWrites += 1
-      writesInFlight += 1
-      slots[slot].dirty = false
-    }
-    slots[slot].tag = 0
+  /// Writes a modified line back.
+  @usableFromInline mutating func writeBack(_ place: Int) {
+    pool.write(cache.lines[place], cache.tags[place] >> 1 - 1)
+    counts.lineWrites += 1
+    writesInFlight += 1
+    cache.tags[place] &= ~1
   }
 }

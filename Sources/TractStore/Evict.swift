@@ -209,6 +209,8 @@ public struct Remove: Operation {
   public init(_ hashes: [BlockHash]) { self.hashes = hashes }
 
   /// How many were removed.
+  @_specialize(where M == TimedMemory)
+  @_specialize(where M == MappedMemory)
   public mutating func step<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient
   ) -> Step<Int> {

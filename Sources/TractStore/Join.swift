@@ -32,6 +32,8 @@ public struct Join: Operation {
 
   public init(patience: Int? = nil) { self.patience = patience }
 
+  @_specialize(where M == TimedMemory)
+  @_specialize(where M == MappedMemory)
   public mutating func step<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient
   ) -> Step<JoinOutcome> {
@@ -110,6 +112,8 @@ public struct Tick: Operation {
 
   public init() {}
 
+  @_specialize(where M == TimedMemory)
+  @_specialize(where M == MappedMemory)
   public mutating func step<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient
   ) -> Step<TickReport> {
@@ -167,6 +171,8 @@ public struct Leave: Operation {
     lock = LockSet([geometry.chunkLock], patience: .unlimited)
   }
 
+  @_specialize(where M == TimedMemory)
+  @_specialize(where M == MappedMemory)
   public mutating func step<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient
   ) -> Step<Void> {

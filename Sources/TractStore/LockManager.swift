@@ -157,6 +157,8 @@ public struct LockManager: Hashable {
   }
 
   /// One step, `elapsed` nanoseconds after the one before.
+  @_specialize(where M == TimedMemory)
+  @_specialize(where M == MappedMemory)
   public mutating func step<M: SharedMemory & ~Copyable>(
     _ memory: inout M, elapsed: UInt64 = 0
   ) -> ManagerStep {

@@ -22,6 +22,8 @@ public struct LockPassage: Operation {
   /// Whether the grant has been seen and the lock not given back yet: the next step does that.
   public var isHeld: Bool { lock.isHeld }
 
+  @_specialize(where M == TimedMemory)
+  @_specialize(where M == MappedMemory)
   public mutating func step<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient
   ) -> Step<Bool> {

@@ -42,6 +42,8 @@ public struct PinBlocks: Operation {
   }
 
   /// Outcomes in the order of the hashes.
+  @_specialize(where M == TimedMemory)
+  @_specialize(where M == MappedMemory)
   public mutating func step<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient
   ) -> Step<[PinOutcome]> {
@@ -162,6 +164,8 @@ public struct Unpin: Operation {
 
   public init(_ blocks: [PinnedBlock]) { self.blocks = blocks }
 
+  @_specialize(where M == TimedMemory)
+  @_specialize(where M == MappedMemory)
   public mutating func step<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient
   ) -> Step<Void> {
@@ -184,6 +188,8 @@ public struct LookUp: Operation {
     probe = Probe(hashes[...], stopsAtMiss: true)
   }
 
+  @_specialize(where M == TimedMemory)
+  @_specialize(where M == MappedMemory)
   public mutating func step<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient
   ) -> Step<Int> {

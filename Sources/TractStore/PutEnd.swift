@@ -25,6 +25,8 @@ public struct PutEnd: Operation {
   }
 
   /// The pinned blocks, in order; none without `pinning`.
+  @_specialize(where M == TimedMemory)
+  @_specialize(where M == MappedMemory)
   public mutating func step<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient
   ) -> Step<[PinnedBlock]> {
@@ -79,6 +81,8 @@ public struct PutRevoke: Operation {
 
   public init(_ reservations: [Reservation]) { self.reservations = reservations }
 
+  @_specialize(where M == TimedMemory)
+  @_specialize(where M == MappedMemory)
   public mutating func step<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient
   ) -> Step<Void> {

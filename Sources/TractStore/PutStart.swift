@@ -59,6 +59,8 @@ public struct PutStart: Operation {
   }
 
   /// Outcomes in the order of the hashes.
+  @_specialize(where M == TimedMemory)
+  @_specialize(where M == MappedMemory)
   public mutating func step<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient
   ) -> Step<[PutOutcome]> {

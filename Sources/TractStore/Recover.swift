@@ -61,6 +61,8 @@ public struct Recover: Operation {
     lock = LockSet([geometry.chunkLock], patience: .unlimited)
   }
 
+  @_specialize(where M == TimedMemory)
+  @_specialize(where M == MappedMemory)
   public mutating func step<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient
   ) -> Step<RecoveryReport> {

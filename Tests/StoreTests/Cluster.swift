@@ -23,11 +23,12 @@ struct Cluster {
       nodes: nodes, payloadBytes: UInt64(blocks * 64), blockBytes: 64, blocksPerChunk: 2,
       shards: shards)
     pool = TimedPool(metadataBytes: Int(geometry.metadataBytes))
-    let memory = TimedMemory(
-      pool: pool, host: 0, cacheLines: 64, capabilities: capabilities)
-    memories = Array(repeating: memory, count: nodes)
-    managerMemory = memory
-    let geometry = geometry
+    let (geometry, pool) = (geometry, pool)
+    func memory() -> TimedMemory {
+      TimedMemory(pool: pool, host: 0, cacheLines: 64, capabilities: capabilities)
+    }
+    memories = (0..<nodes).map { _ in memory() }
+    managerMemory = memory()
     clients = (0..<nodes).map { StoreClient(geometry, node: $0, pollNanoseconds: 100) }
     manager = LockManager(geometry, pollNanoseconds: 100)
     Pool.format(&memories[0], geometry, hashSeed: 1)

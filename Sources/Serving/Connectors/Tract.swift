@@ -387,9 +387,8 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
       readNext(request, &core)
       releaseIfSettled(request, &core)
     case (.decodePin, .pinned(let outcomes)): decodePinned(outcomes, request, &core)
-    case (.decodeUnpin, .done):
-      if case .unpin(let unpin) = ended.operation { removePrivate(unpin.blocks, request, &core) }
-    case (.prefillUnpin, .done), (.remove, .done): break
+    case (.decodeUnpin, .unpinned(let blocks)): removePrivate(blocks, request, &core)
+    case (.prefillUnpin, .unpinned), (.remove, .done): break
     default: preconditionFailure("a store process answered another question")
     }
   }
@@ -472,7 +471,7 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
         if case .reserved(let reservation) = outcome { reservation } else { nil }
       }
       cleanUp(.revoke(PutRevoke(reserved)), reserved.count, node, &core)
-    case .done: break
+    case .unpinned, .done: break
     case .joined, .ticked, .recovered: preconditionFailure("the store's own affair")
     }
   }
