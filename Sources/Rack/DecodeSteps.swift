@@ -51,11 +51,16 @@ public struct DecodeSteps: Sendable {
 
   /// A step over `context` tokens in all, of which layers with a window see `windowContext`.
   public mutating func cost(
-    sequences: Int, context: Int, windowContext: Int, _ model: StepTimeModel
+    sequences: Int, context: Int, windowContext: Int, _ model: @autoclosure () -> StepTimeModel
   ) -> Cost {
     while fixed.count <= sequences { fixed.append(nil) }
-    let start = fixed[sequences] ?? fixedCost(sequences, model)
-    fixed[sequences] = start
+    let start: Cost
+    if let known = fixed[sequences] {
+      start = known
+    } else {
+      start = fixedCost(sequences, model())
+      fixed[sequences] = start
+    }
     let growth = growth(tokens: context, windowTokens: windowContext)
     return Cost(time: start.time + growth.time, energy: start.energy + growth.energy)
   }

@@ -56,16 +56,30 @@ public enum ReportFiles {
   /// `series.csv`: utilisation and power over time, one row an interval and system.
   public static func series(_ comparison: Comparison) -> String {
     guard let first = comparison.runs.first else { return "" }
-    var lines = [(["system", "time_s"] + first.seriesColumns).joined(separator: ",")]
+    var out = JSONBytes(capacity: 1 << 16)
+    out.append(Array((["system", "time_s"] + first.seriesColumns).joined(separator: ",").utf8))
     for run in comparison.runs {
+      let system = Array("\n\(run.system.name)".utf8)
       for row in run.series {
-        let cells = ([row.seconds] + row.values).map {
-          JSONValue.number(($0 * 1e6).rounded() / 1e6).text(indented: false)
-        }
-        lines.append(([run.system.name] + cells).joined(separator: ","))
+        out.append(system)
+        append(row.seconds, to: &out)
+        for value in row.values { append(value, to: &out) }
       }
     }
-    return lines.joined(separator: "\n") + "\n"
+    out.raw("\n")
+    return String(decoding: out.bytes, as: UTF8.self)
+  }
+
+  /// A comma and the nearest number of at most six decimals.
+  private static func append(_ value: Double, to out: inout JSONBytes) {
+    let millionths = (value * 1e6).rounded()
+    out.raw(",")
+    // Smaller ones print with an exponent, larger ones may need fewer digits.
+    if millionths == 0 || millionths >= 100 && millionths < 1e15 {
+      out.decimal(billionths: UInt64(millionths) * 1000)
+    } else {
+      out.append(Array(JSONValue.number(millionths / 1e6).text(indented: false).utf8))
+    }
   }
 
   /// Writes the report into `folder`, which is made if need be.

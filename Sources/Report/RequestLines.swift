@@ -9,7 +9,8 @@ import Serving
 ///
 /// A failure is told when the file takes its place, not before; what takes no place is removed.
 final class RequestLog {
-  let system: String
+  /// The system's name as JSON.
+  private let system: [UInt8]
   private let hasFaults: Bool
   private let path: String
   private var file: FileHandle?
@@ -18,7 +19,7 @@ final class RequestLog {
 
   /// - Parameter folder: an existing one.
   init(folder: String, system: String, place: Int, hasFaults: Bool) {
-    self.system = system
+    self.system = RequestLines.quoted(system)
     self.hasFaults = hasFaults
     path = "\(folder)/requests.jsonl.tmp-\(getpid())-\(place)"
     if FileManager.default.createFile(atPath: path, contents: nil) {
@@ -33,13 +34,20 @@ final class RequestLog {
 
   func append(_ record: RequestRecord) {
     RequestLines.write(record, system, hasFaults: hasFaults, to: &out)
-    if out.bytes.count > 1 << 16 { flush() }
+    if out.count > 1 << 16 { flush() }
   }
 
   private func flush() {
     guard problem == nil, let file else { return out.removeAll() }
     do {
-      try file.write(contentsOf: out.bytes)
+      // Not copied: the data does not outlive the call.
+      try out.withBytes { bytes in
+        guard let start = bytes.baseAddress, !bytes.isEmpty else { return }
+        let data = Data(
+          bytesNoCopy: UnsafeMutableRawPointer(mutating: start), count: bytes.count,
+          deallocator: .none)
+        try file.write(contentsOf: data)
+      }
     } catch {
       problem = FileError(path: path, action: "write", reason: error.localizedDescription)
     }
@@ -81,11 +89,16 @@ final class RequestLog {
 
 /// The format of a line.
 enum RequestLines {
+  /// A system's name as JSON.
+  static func quoted(_ system: String) -> [UInt8] {
+    Array(JSONValue.string(system).text(indented: false).utf8)
+  }
+
   static func write(
-    _ record: RequestRecord, _ system: String, hasFaults: Bool, to out: inout JSONBytes
+    _ record: RequestRecord, _ system: [UInt8], hasFaults: Bool, to out: inout JSONBytes
   ) {
     out.begin()
-    out.string("system", system)
+    out.json("system", system)
     out.integer("request_id", record.id)
     time("arrival_time_ms", record.arrival, to: &out)
     time("first_admit_ms", record.prefillScheduled, to: &out)
@@ -93,8 +106,8 @@ enum RequestLines {
     time("first_token_ms", record.firstToken, to: &out)
     time("terminal_time_ms", record.finished, to: &out)
     time("ttft_ms", record.firstToken, since: record.arrival, to: &out)
-    if let tpot = record.tokenMilliseconds {
-      out.number("tpot_ms", tpot)
+    if let gap = record.tokenGap {
+      out.number("tpot_ms", billionths: gap.picoseconds)
     } else {
       out.null("tpot_ms")
     }
@@ -110,7 +123,8 @@ enum RequestLines {
     out.integer("preemptions", record.preemptions)
     switch record.outcome {
     case .completed:
-      out.string("terminal_status", "completed")
+      out.key("terminal_status")
+      out.raw("\"completed\"")
       out.null("reason")
     case .failed(let reason):
       out.string("terminal_status", "failed")
@@ -147,8 +161,9 @@ extension ReportFiles {
     let hasFaults = !comparison.workload.faults.isEmpty
     var out = JSONBytes()
     for run in comparison.runs {
+      let system = RequestLines.quoted(run.system.name)
       for record in run.requests {
-        RequestLines.write(record, run.system.name, hasFaults: hasFaults, to: &out)
+        RequestLines.write(record, system, hasFaults: hasFaults, to: &out)
       }
     }
     return String(decoding: out.bytes, as: UTF8.self)

@@ -16,7 +16,7 @@ protocol Connector {
   init(core: inout ServingCore)
 
   /// Why the system could never serve the request; nil if it could.
-  func refusal(_ request: Int, _ core: ServingCore) -> String?
+  func refusal(_ request: Int, _ core: borrowing ServingCore) -> String?
   /// Finds the request's cached prefix; answers with `core.prepared(request:cachedTokens:)`.
   mutating func prepare(_ request: Int, _ core: inout ServingCore)
   /// Brings the cached prefix into the prefill GPU; answers with `core.loaded`.
@@ -59,7 +59,7 @@ extension Connector {
   static var preparesAhead: Bool { false }
   static var aggregated: Bool { false }
 
-  func refusal(_ request: Int, _ core: ServingCore) -> String? { nil }
+  func refusal(_ request: Int, _ core: borrowing ServingCore) -> String? { nil }
   mutating func loadPrefix(_ request: Int, _ core: inout ServingCore) {
     core.loaded(SequenceID(request: request, side: .prefill))
   }

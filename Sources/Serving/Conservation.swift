@@ -31,7 +31,7 @@ enum Conservation {
   }
 
   /// Bytes handed over and loaded are those that hits and prompts imply.
-  private static func bytes(in core: ServingCore) -> [String] {
+  private static func bytes(in core: borrowing ServingCore) -> [String] {
     var found: [String] = []
     // What attempts that were given up had moved is in no record.
     let moved = zip(core.bytesByKind, core.faults.lostBytes).map { $0 - $1 }

@@ -107,13 +107,15 @@ public struct EnergyUse: Hashable, Sendable {
   /// What has been used until `now`, with idle power for `span`.
   init(_ core: inout ServingCore, at now: SimTime, span: SimDuration) {
     let rack = core.workload.rack
-    for (index, engine) in core.engines.enumerated() {
-      let rest = Double(engine.energy.gpus) * engine.energy.power.idle * span.seconds
-      let joules = rest + engine.energy(at: now).activeJoules
+    for index in core.engines.indices {
+      let energy = core.engines[index].energy(at: now)
+      let joules =
+        Double(energy.gpus) * energy.power.idle * span.seconds + energy.activeJoules
       if index < rack.prefill.count { prefillGPUs += joules } else { decodeGPUs += joules }
       hosts +=
         (rack.host.idleWatts + rack.nic.idleWatts) * span.seconds
-        + (rack.host.activeWatts - rack.host.idleWatts) * engine.busy(at: now).seconds
+        + (rack.host.activeWatts - rack.host.idleWatts)
+        * core.engines[index].busy(at: now).seconds
     }
     if core.system.base.usesSharedMemory {
       cxlDevices = rack.cxl.idleWatts * Double(rack.cxl.devices) * span.seconds

@@ -17,9 +17,7 @@ struct Engine {
   }
 
   let host: Int
-  let model: StepTimeModel
-  /// Nil if steps that only decode have no exact form.
-  var decodeSteps: DecodeSteps?
+  let kernels: EngineKernels
   let blockTokens: Int
   let totalBlocks: Int
   let watermarkBlocks: Int
@@ -59,12 +57,10 @@ struct Engine {
   var outstandingTokens = 0
 
   init(
-    host: Int, pool: WorkerPool, model: StepTimeModel, decodeSteps: DecodeSteps? = nil,
-    blockTokens: Int, totalBlocks: Int, watermarkBlocks: Int
+    host: Int, pool: WorkerPool, kernels: EngineKernels, blockTokens: Int, totalBlocks: Int, watermarkBlocks: Int
   ) {
     self.host = host
-    self.model = model
-    self.decodeSteps = decodeSteps
+    self.kernels = kernels
     self.blockTokens = blockTokens
     self.totalBlocks = totalBlocks
     self.freeBlocks = totalBlocks
@@ -75,8 +71,7 @@ struct Engine {
   /// A replica of the same kind with nothing in its memory.
   init(replacing old: Engine) {
     host = old.host
-    model = old.model
-    decodeSteps = old.decodeSteps
+    kernels = old.kernels
     blockTokens = old.blockTokens
     totalBlocks = old.totalBlocks
     freeBlocks = old.totalBlocks
@@ -99,6 +94,18 @@ struct Engine {
   }
 
   func blocks(forTokens tokens: Int) -> Int { (tokens + blockTokens - 1) / blockTokens }
+}
+
+/// What steps cost on the replicas of one pool: too large to be moved about.
+final class EngineKernels {
+  let model: StepTimeModel
+  /// Nil if steps that only decode have no exact form.
+  var decodeSteps: DecodeSteps?
+
+  init(_ model: StepTimeModel, _ pool: WorkerPool, overheadSeconds: Double) {
+    self.model = model
+    decodeSteps = DecodeSteps(model, pool, overheadSeconds: overheadSeconds)
+  }
 }
 
 /// A first-in first-out queue that also takes back preempted sequences at its head.

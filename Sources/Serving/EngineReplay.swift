@@ -34,13 +34,16 @@ public enum EngineReplay {
     workload: Workload, stream: RequestStream, arrivals: [Int], blocks: Int
   ) -> [Step] {
     precondition(arrivals.count == stream.count && arrivals == arrivals.sorted())
+    let pool = workload.rack.prefill
     var network = FluidNetwork()
     let fabric = Fabric(workload.rack, into: &network)
     var core = ServingCore(
       workload: workload, system: workload.systems[0], stream: stream, network: network,
       fabric: fabric,
       engines: [
-        ServingRun.engine(host: 0, pool: workload.rack.prefill, workload, blocks: blocks)
+        ServingRun.engine(
+          host: 0, pool: pool, kernels: ServingRun.kernels(pool, workload), workload,
+          blocks: blocks)
       ],
       prefillPool: 0..<1, decodePool: 0..<1)
     core.isExact = true

@@ -149,7 +149,7 @@ struct MetadataServer {
       .store(process: Int32(slot)), at: arrival(host: calls[slot].host, &core))
   }
 
-  private mutating func count(_ call: MetadataCall, _ core: ServingCore) {
+  private mutating func count(_ call: MetadataCall, _ core: borrowing ServingCore) {
     let seconds = (core.now - call.sent).seconds
     switch call.purpose {
     case .lookup:

@@ -4,8 +4,8 @@ import EventKernel
 
 /// Listens to one run. It is told what has ended, in the order of the ends, and cannot change anything.
 ///
-/// A class, so that a run without a listener pays one comparison with nil where it would tell.
-public protocol RunObserver: AnyObject {
+/// A run without a listener pays one comparison with nil where it would tell.
+public protocol RunObserver {
   /// A run begins; all that comes until the next call belongs to it.
   func begin(_ setting: RunSetting)
   /// An engine has ended a step.

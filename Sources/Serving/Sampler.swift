@@ -20,7 +20,7 @@ struct Sampler {
   private var lastBytes: [Double]
   private var lastEnergy = 0.0
 
-  init(_ core: ServingCore) {
+  init(_ core: borrowing ServingCore) {
     interval = .seconds(core.workload.seriesIntervalSeconds)
     let engines = core.engines.count
     links = core.network.resourceIDs
@@ -39,10 +39,11 @@ struct Sampler {
   mutating func sample(_ core: inout ServingCore) {
     let (now, seconds) = (core.now, interval.seconds)
     var workers: [(busy: Double, watts: Double)] = []
-    for (index, engine) in core.engines.enumerated() {
-      let busy = engine.busy(at: now)
-      let joules = engine.energy(at: now).activeJoules
-      let rest = Double(engine.energy.gpus) * engine.energy.power.idle
+    for index in core.engines.indices {
+      let busy = core.engines[index].busy(at: now)
+      let joules = core.engines[index].energy(at: now).activeJoules
+      let rest =
+        Double(core.engines[index].energy.gpus) * core.engines[index].energy.power.idle
       workers.append(
         ((busy - lastBusy[index]).seconds / seconds, rest + (joules - lastJoules[index]) / seconds))
       lastBusy[index] = busy
@@ -90,7 +91,7 @@ struct Sampler {
   }
 
   private static func count(
-    _ pool: Range<Int>, _ core: ServingCore, _ value: (Engine) -> Int
+    _ pool: Range<Int>, _ core: borrowing ServingCore, _ value: (Engine) -> Int
   ) -> Double {
     Double(pool.reduce(0) { $0 + value(core.engines[$1]) })
   }

@@ -52,9 +52,10 @@ extension ServingCore {
     var run = StepRun()
     run.left = 1
     if let batch = decodeBatch(of: engine, aggregated: aggregated) {
-      let cost = engines[engine].decodeSteps!.cost(
+      let kernels = engines[engine].kernels
+      let cost = kernels.decodeSteps!.cost(
         sequences: engines[engine].batch.count, context: batch.context,
-        windowContext: batch.windowContext, engines[engine].model)
+        windowContext: batch.windowContext, kernels.model)
       run.span = SimDuration(picoseconds: cost.time)
       run.growth = SimDuration(picoseconds: batch.growth.time)
       if engines[engine].isSteady, !isExact {
@@ -83,7 +84,7 @@ extension ServingCore {
   }
 
   private func decodeBatch(of engine: Int, aggregated: Bool) -> DecodeBatch? {
-    guard let window = engines[engine].decodeSteps?.window else { return nil }
+    guard let window = engines[engine].kernels.decodeSteps?.window else { return nil }
     var batch = DecodeBatch()
     var growing = 0
     for place in engines[engine].batch.indices {
@@ -103,14 +104,15 @@ extension ServingCore {
       growing += 1
       batch.steps = min(batch.steps, window - context + 1)
     }
-    batch.growth = engines[engine].decodeSteps!.growth(
+    batch.growth = engines[engine].kernels.decodeSteps!.growth(
       tokens: engines[engine].batch.count, windowTokens: growing)
     return batch
   }
 
   /// A step by the whole formula or table, its time rounded once.
   private mutating func beginMixed(_ engine: Int) -> SimDuration {
-    var batch = StepTimeModel.Batch(window: engines[engine].model.window)
+    let kernels = engines[engine].kernels
+    var batch = StepTimeModel.Batch(window: kernels.model.window)
     for work in engines[engine].batch {
       let sequence = self[work.sequence]
       if work.newTokens == 1 && sequence.computed > 0 {
@@ -120,13 +122,12 @@ extension ServingCore {
       }
       if sequence.computed + work.newTokens == sequence.tokens { batch.sampledSequences += 1 }
     }
-    let model = engines[engine].model
-    let kernels = model.stepSeconds(batch)
-    let span = SimDuration.seconds(kernels + workload.engine.stepOverheadSeconds)
+    let seconds = kernels.model.stepSeconds(batch)
+    let span = SimDuration.seconds(seconds + workload.engine.stepOverheadSeconds)
     let energy = engines[engine].energy
     engines[engine].energy.begin(
       work: energy.power.workFemtojoules(
-        model.work(batch, seconds: kernels), sharers: energy.sharers), span: span)
+        kernels.model.work(batch, seconds: seconds), sharers: energy.sharers), span: span)
     return span
   }
 

@@ -6,7 +6,11 @@ import TractStore
 import Workload
 
 /// State shared by the engines and the connector of one run.
-struct ServingCore {
+///
+/// It has some 4 KB and must never be moved about. It cannot be copied, and as one of its members may
+/// be of any type (the observer is no class) it always lies in memory: the compiler would otherwise
+/// pass it by value, through a copy, wherever a function only reads it.
+struct ServingCore: ~Copyable {
   let workload: Workload
   let system: SystemSpec
   let stream: RequestStream

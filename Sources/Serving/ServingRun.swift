@@ -57,8 +57,11 @@ public enum ServingRun {
     var network = FluidNetwork()
     let fabric = Fabric(workload.rack, into: &network)
     let rack = workload.rack
+    let pools = [rack.prefill, rack.decode]
+    let kernels = pools.map { Self.kernels($0, workload) }
     let engines = (0..<rack.hostCount).map { host in
-      engine(host: host, pool: host < rack.prefill.count ? rack.prefill : rack.decode, workload)
+      let pool = host < rack.prefill.count ? 0 : 1
+      return engine(host: host, pool: pools[pool], kernels: kernels[pool], workload)
     }
     let everyone = 0..<rack.hostCount
     var core = ServingCore(
@@ -74,10 +77,8 @@ public enum ServingRun {
     return result(&model)
   }
 
-  /// A worker's engine, with all KV blocks that fit into its memory or with `blocks`.
-  static func engine(
-    host: Int, pool: WorkerPool, _ workload: Workload, blocks: Int? = nil
-  ) -> Engine {
+  /// What steps cost on a pool's replicas.
+  static func kernels(_ pool: WorkerPool, _ workload: Workload) -> EngineKernels {
     guard
       let model = StepTimeModel(
         gpu: pool.gpu, model: workload.model, tensorParallel: pool.tensorParallel,
@@ -85,6 +86,13 @@ public enum ServingRun {
         pipelineParallel: pool.pipelineParallel, expertParallel: pool.expertParallel,
         table: pool.stepTimes)
     else { preconditionFailure("validation let through a division without figures") }
+    return EngineKernels(model, pool, overheadSeconds: workload.engine.stepOverheadSeconds)
+  }
+
+  /// A worker's engine, with all KV blocks that fit into its memory or with `blocks`.
+  static func engine(
+    host: Int, pool: WorkerPool, kernels: EngineKernels, _ workload: Workload, blocks: Int? = nil
+  ) -> Engine {
     let bytes = MemoryFit.kvBytes(
       pool: pool, model: workload.model, weights: workload.weightFormat,
       utilization: workload.engine.gpuMemoryUtilization,
@@ -92,17 +100,19 @@ public enum ServingRun {
     let blockBytes = workload.engine.blockTokens * workload.kvBytesPerToken
     let blocks = blocks ?? bytes / blockBytes
     return Engine(
-      host: host, pool: pool, model: model,
-      decodeSteps: DecodeSteps(
-        model, pool, overheadSeconds: workload.engine.stepOverheadSeconds),
-      blockTokens: workload.engine.blockTokens, totalBlocks: blocks,
-      watermarkBlocks: Int(workload.engine.watermark * Double(blocks)))
+      host: host, pool: pool, kernels: kernels, blockTokens: workload.engine.blockTokens,
+      totalBlocks: blocks, watermarkBlocks: Int(workload.engine.watermark * Double(blocks)))
   }
 
   private static func result<C: Connector>(_ model: inout ServingModel<C>) -> RunResult {
     model.core.handOutRest()
     let (store, problems) = model.connector.close(&model.core)
-    var core = model.core
+    return result(&model.core, model.sampler, store, problems)
+  }
+
+  private static func result(
+    _ core: inout ServingCore, _ sampler: Sampler, _ store: StoreUse?, _ problems: [String]
+  ) -> RunResult {
     // A run that was given up is in the middle of things; its requests say why they failed.
     let violations = core.isAbandoned ? [] : Conservation.violations(in: &core) + problems
     let span = max(core.end.seconds, 1e-12)
@@ -125,7 +135,7 @@ public enum ServingRun {
         PathBytes(path: $0.label, bytes: core.bytesByKind[$0.rawValue])
       },
       energy: energy, store: store, faults: core.faults.isPresent ? core.faults.use : nil,
-      seriesColumns: model.sampler.columns, series: model.sampler.rows,
+      seriesColumns: sampler.columns, series: sampler.rows,
       events: core.queue.handled, violations: violations)
   }
 }

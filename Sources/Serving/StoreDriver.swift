@@ -479,7 +479,7 @@ struct StoreDriver {
   }
 
   /// Whether signs of life still matter: something is under way, or to be cleared away.
-  private func isNeeded(_ core: ServingCore) -> Bool {
+  private func isNeeded(_ core: borrowing ServingCore) -> Bool {
     core.unfinished > 0 || underWay > 0 || !crashes.isEmpty && isUp.contains(true)
   }
 

@@ -18,10 +18,11 @@ import Workload
       StepTimeModel(
         gpu: catalogue.gpu("h100-sxm")!, model: catalogue.model("llama-3.1-8b")!,
         tensorParallel: 1, weights: .bf16, kv: .bf16))
+    let pool = WorkerPool(count: 4, gpu: catalogue.gpu("h100-sxm")!, tensorParallel: 1)
+    let kernels = EngineKernels(model, pool, overheadSeconds: 0)
     engines = (0..<4).map {
       Engine(
-        host: $0, pool: WorkerPool(count: 4, gpu: catalogue.gpu("h100-sxm")!, tensorParallel: 1),
-        model: model, blockTokens: 16, totalBlocks: 1000, watermarkBlocks: 0)
+        host: $0, pool: pool, kernels: kernels, blockTokens: 16, totalBlocks: 1000, watermarkBlocks: 0)
     }
   }
 

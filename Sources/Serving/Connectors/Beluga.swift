@@ -64,7 +64,7 @@ struct BelugaConnector: Connector {
       capacity: core.system.cacheBytes / (core.system.blockTokens * core.kvBytesPerToken))
   }
 
-  func refusal(_ request: Int, _ core: ServingCore) -> String? {
+  func refusal(_ request: Int, _ core: borrowing ServingCore) -> String? {
     let size = core.system.blockTokens
     let needed = (core.records[request].inputTokens + size - 1) / size
     guard needed > cache.capacity else { return nil }

@@ -7,7 +7,7 @@ struct RDMAPull {
   /// Launches are serial on each decode worker: one Python loop posts them.
   private var launchers: [FIFOServer]
 
-  init(core: ServingCore) {
+  init(core: borrowing ServingCore) {
     launchers = Array(repeating: FIFOServer(), count: core.engines.count)
   }
 

@@ -81,15 +81,15 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
     reserving = Array(repeating: RequestLine(), count: core.engines.count)
   }
 
-  private func prefillNode(_ request: Int, _ core: ServingCore) -> Int {
+  private func prefillNode(_ request: Int, _ core: borrowing ServingCore) -> Int {
     core.engines[core.records[request].prefillWorker].host
   }
 
-  private func decodeNode(_ request: Int, _ core: ServingCore) -> Int {
+  private func decodeNode(_ request: Int, _ core: borrowing ServingCore) -> Int {
     core.engines[core.records[request].decodeWorker].host
   }
 
-  private func tokens(ofBlock block: Int, request: Int, _ core: ServingCore) -> Int {
+  private func tokens(ofBlock block: Int, request: Int, _ core: borrowing ServingCore) -> Int {
     min(
       core.system.blockTokens, core.records[request].inputTokens - block * core.system.blockTokens)
   }
@@ -133,13 +133,13 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
     core.handOver(request)
   }
 
-  private func privateHash(_ request: Int, _ block: Int, _ core: ServingCore) -> BlockHash {
+  private func privateHash(_ request: Int, _ block: Int, _ core: borrowing ServingCore) -> BlockHash {
     BlockHashing.privateHash(
       request: request, block: block, attempt: core.faults.attempts[request])
   }
 
   /// Whether the prefill node still is in the life in which it began the request.
-  private func hasPrefillNode(_ request: Int, _ core: ServingCore) -> Bool {
+  private func hasPrefillNode(_ request: Int, _ core: borrowing ServingCore) -> Bool {
     store.lives[prefillNode(request, core)] == states[request].prefillLife
   }
 
@@ -186,7 +186,7 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
     }
   }
 
-  private mutating func rename(_ block: Int, _ request: Int, _ core: ServingCore) {
+  private mutating func rename(_ block: Int, _ request: Int, _ core: borrowing ServingCore) {
     states[request].unreserved.append((block, privateHash(request, block, core)))
   }
 
