@@ -67,24 +67,37 @@ extension SharedMemory where Self: ~Copyable {
     capabilities.ddio || capabilities.fabric == .posted
   }
 
-  /// Publishes many lines with one fence. They arrive in any order: a protocol that needs an order
-  /// between two lines writes them in two calls.
-  @inlinable public mutating func writeLines(_ writes: [LineWrite]) {
-    guard !writes.isEmpty else { return }
-    for write in writes { putLine(write.line, at: write.address) }
+  /// Publishes `count` lines with one fence. They arrive in any order: a protocol that needs an
+  /// order between two lines writes them in two calls.
+  /// - Parameter write: a line by its number; asked for again where the fabric is posted.
+  @inlinable public mutating func writeLines(_ count: Int, _ write: (Int) -> LineWrite) {
+    guard count > 0 else { return }
+    for index in 0..<count {
+      let write = write(index)
+      putLine(write.line, at: write.address)
+    }
     fence()
     guard capabilities.fabric == .posted else { return }
-    for write in writes { flush(write.address) }
+    for index in 0..<count { flush(write(index).address) }
     fence()
-    for write in writes { _ = load(write.address) }
+    for index in 0..<count { _ = load(write(index).address) }
   }
 
-  /// Drops lines, so that loads after it are fresh; one fence, so that their latencies overlap.
+  @inlinable public mutating func writeLines(_ writes: [LineWrite]) {
+    writeLines(writes.count) { writes[$0] }
+  }
+
+  /// Drops `count` lines, so that loads after it are fresh; one fence, so that their latencies
+  /// overlap.
   ///
   /// Each line is as fresh as in `readFresh`; together they are no snapshot.
-  @inlinable public mutating func invalidate(_ lines: [Address]) {
-    for line in lines { flush(line) }
+  @inlinable public mutating func invalidate(_ count: Int, _ line: (Int) -> Address) {
+    for index in 0..<count { flush(line(index)) }
     fence()
+  }
+
+  @inlinable public mutating func invalidate(_ lines: [Address]) {
+    invalidate(lines.count) { lines[$0] }
   }
 
   /// The same for `count` lines that lie one after the other.

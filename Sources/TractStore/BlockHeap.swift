@@ -10,11 +10,13 @@ import SharedMemory
 struct BlockHeap: Hashable {
   private struct Block: Hashable {
     var hash = BlockHash(hi: 0, lo: 0)
-    var slot: Int32 = -1
     var generation: UInt64 = 0
-    var isResident = false
+    var slot: Int32 = -1
     var newer: Int32 = -1
     var older: Int32 = -1
+    /// The next block that is found under the same bucket of hashes.
+    var next: Int32 = -1
+    var isResident = false
   }
 
   private let blocksPerChunk: Int
@@ -23,7 +25,8 @@ struct BlockHeap: Hashable {
   private var free: [Int32] = []
   private var newest: Int32 = -1
   private var oldest: Int32 = -1
-  private var byHash: [BlockHash: Int32] = [:]
+  /// The first block of each bucket of hashes, a power of two of them; −1 if there is none.
+  private var buckets: [Int32]
   /// Where the next search for a free chunk begins.
   var chunkHint = 0
   /// Whether every chunk of the pool was found to have an owner. Somebody may leave or die, so
@@ -40,6 +43,9 @@ struct BlockHeap: Hashable {
     blocksPerChunk = geometry.blocksPerChunk
     blocks = Array(repeating: Block(), count: geometry.blocks)
     adopted = Array(repeating: false, count: geometry.chunks)
+    var count = 1
+    while count < geometry.blocks { count *= 2 }
+    buckets = Array(repeating: -1, count: count)
   }
 
   var freeCount: Int { free.count }
@@ -112,7 +118,7 @@ struct BlockHeap: Hashable {
     blocks[reservation.block].hash = reservation.hash
     blocks[reservation.block].slot = Int32(reservation.slot)
     blocks[reservation.block].isResident = true
-    byHash[reservation.hash] = block
+    name(block)
     residentCount += 1
     linkNewest(block)
   }
@@ -123,7 +129,7 @@ struct BlockHeap: Hashable {
     if blocks[block].slot < 0 {
       withheldCount -= 1
     } else {
-      if byHash[blocks[block].hash] == Int32(block) { byHash[blocks[block].hash] = nil }
+      unname(Int32(block))
       residentCount -= 1
     }
     blocks[block].isResident = false
@@ -140,19 +146,20 @@ struct BlockHeap: Hashable {
 
   /// The own blocks that hold the given hashes, each once: a block evicted twice would be free twice.
   func resident(_ hashes: [BlockHash]) -> [Reservation] {
-    var seen: Set<BlockHash> = []
-    return hashes.compactMap { hash in
-      guard seen.insert(hash).inserted else { return nil }
-      return byHash[hash].map { reservation(of: $0) }
+    let found = hashes.map { block(of: $0) }.sorted()
+    return found.indices.compactMap { index in
+      let isNew = found[index] >= 0 && (index == 0 || found[index] != found[index - 1])
+      return isNew ? reservation(of: found[index]) : nil
     }
   }
 
-  /// Up to `count` own blocks in order of age, without those in `excluded` or pinned here.
-  func eldest(_ count: Int, where eligible: (Int, UInt64) -> Bool) -> [Reservation] {
+  /// Up to `count` own blocks in order of age, without those that are pinned here.
+  func eldest(_ count: Int, unpinnedIn pins: PinTable) -> [Reservation] {
     var victims: [Reservation] = []
+    victims.reserveCapacity(min(count, residentCount + withheldCount))
     var block = oldest
     while block >= 0, victims.count < count {
-      if eligible(Int(block), blocks[Int(block)].generation) {
+      if !pins.isPinned(block: Int(block), generation: blocks[Int(block)].generation) {
         victims.append(reservation(of: block))
       }
       block = blocks[Int(block)].newer
@@ -183,5 +190,46 @@ struct BlockHeap: Hashable {
     let (older, newer) = (blocks[Int(block)].older, blocks[Int(block)].newer)
     if older >= 0 { blocks[Int(older)].newer = newer } else { oldest = newer }
     if newer >= 0 { blocks[Int(newer)].older = older } else { newest = older }
+  }
+
+  // MARK: Blocks by hash
+
+  private func bucket(of hash: BlockHash) -> Int {
+    Int(truncatingIfNeeded: hash.lo) & (buckets.count - 1)
+  }
+
+  /// The block settled last with this hash; −1 if none is here.
+  private func block(of hash: BlockHash) -> Int32 {
+    var block = buckets[bucket(of: hash)]
+    while block >= 0, blocks[Int(block)].hash != hash { block = blocks[Int(block)].next }
+    return block
+  }
+
+  /// Lets a block be found by its hash, instead of another one that holds the same.
+  private mutating func name(_ block: Int32) {
+    let hash = blocks[Int(block)].hash
+    let other = self.block(of: hash)
+    if other >= 0 { unname(other) }
+    // In ascending order, so that equal heaps compare equal.
+    var before: Int32 = -1
+    var after = buckets[bucket(of: hash)]
+    while after >= 0, after < block { (before, after) = (after, blocks[Int(after)].next) }
+    blocks[Int(block)].next = after
+    setNext(of: before, hash, block)
+  }
+
+  /// Does so no more; nothing if another block is found instead.
+  private mutating func unname(_ block: Int32) {
+    let hash = blocks[Int(block)].hash
+    var before: Int32 = -1
+    var after = buckets[bucket(of: hash)]
+    while after >= 0, after != block { (before, after) = (after, blocks[Int(after)].next) }
+    guard after >= 0 else { return }
+    setNext(of: before, hash, blocks[Int(block)].next)
+    blocks[Int(block)].next = -1
+  }
+
+  private mutating func setNext(of block: Int32, _ hash: BlockHash, _ next: Int32) {
+    if block < 0 { buckets[bucket(of: hash)] = next } else { blocks[Int(block)].next = next }
   }
 }

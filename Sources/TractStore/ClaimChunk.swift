@@ -139,7 +139,7 @@ struct ClaimChunk: Operation {
         ? .walk(slot: end, found: found) : .pins(PinScan(), found: found)
       return .sync
     case .pins(var scan, let found):
-      switch scan.step(&memory, client) {
+      switch scan.step(&memory, &client) {
       case .done:
         adopt(client.mutant == .adoptsPinned ? [] : scan.pinned, &client)
         memory.reach(.orphanWalked)
@@ -216,10 +216,12 @@ struct ClaimChunk: Operation {
 
   /// Takes the orphans into the heap. A pinned block that the index does not tell of may have lost
   /// its line at the device, with somebody reading it: it is withheld.
-  private func adopt(_ pinned: Set<UInt64>, _ client: inout StoreClient) {
+  ///
+  /// - Parameter pinned: in ascending order.
+  private func adopt(_ pinned: [UInt64], _ client: inout StoreClient) {
     let geometry = client.geometry
     for resident in residents { client.heap.restore(resident) }
-    for word in pinned.sorted() {
+    for word in pinned {
       let pin = PinTable.pin(word)
       guard (0..<geometry.blocks).contains(pin.block),
         let generation = orphans[pin.block / geometry.blocksPerChunk]

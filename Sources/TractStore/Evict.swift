@@ -18,12 +18,15 @@ struct Evict: Operation {
   }
 
   private struct Marked: Hashable {
-    var entry: IndexEntry
     var victim: Reservation
+    /// As the entry names it.
+    var writer: Member
   }
 
+  /// In order of shard and line.
   private var victims: [Reservation]
-  private var group: [Reservation] = []
+  /// The victims whose shards are locked.
+  private var group = 0..<0
   private var lock = LockSet([0])
   private var scan = PinScan()
   private var state = State.group
@@ -33,12 +36,18 @@ struct Evict: Operation {
   private var removed = 0
   /// Lines before lines that have become empty.
   private var sweeping: [Int] = []
+  /// Which of `marked` become empty rather than tombs; holds something only within a step.
+  private var isEmptied: [Bool] = []
 
   /// - Parameter victims: own resident blocks.
   init(_ victims: [Reservation], _ geometry: PoolGeometry) {
-    self.victims = victims.sorted {
-      (geometry.shard(of: $0.hash), $0.slot) < (geometry.shard(of: $1.hash), $1.slot)
+    // A withheld block has line −1.
+    var order = victims.indices.map { index in
+      let shard = geometry.shard(of: victims[index].hash)
+      return (key: UInt64(shard) << 32 | UInt64(victims[index].slot + 1), index: index)
     }
+    order.sort { ($0.key, $0.index) < ($1.key, $1.index) }
+    self.victims = order.map { victims[$0.index] }
   }
 
   mutating func step<M: SharedMemory & ~Copyable>(
@@ -46,7 +55,7 @@ struct Evict: Operation {
   ) -> Step<Int> {
     switch state {
     case .group:
-      guard !victims.isEmpty else { return .done(removed) }
+      guard group.upperBound < victims.count else { return .done(removed) }
       takeGroup(client.geometry)
       state = .lock
       return .sync
@@ -60,12 +69,12 @@ struct Evict: Operation {
       }
       return .sync
     case .mark:
-      mark(&memory, client)
+      mark(&memory, &client)
       memory.reach(.evictionMarked)
       state = client.mutant == .scansBeforeMarking ? .decide : .scan
       return .sync
     case .scan:
-      switch scan.step(&memory, client) {
+      switch scan.step(&memory, &client) {
       case .done:
         memory.reach(.evictionScanned)
         state = client.mutant == .scansBeforeMarking ? .mark : .decide
@@ -80,7 +89,7 @@ struct Evict: Operation {
       return .sync
     case .sweep:
       guard sweeping.isEmpty else {
-        sweep(&memory, client.geometry)
+        sweep(&memory, &client)
         return .sync
       }
       lock.release(&memory, &client)
@@ -91,55 +100,59 @@ struct Evict: Operation {
 
   /// The victims of as many shards as one lock set covers.
   private mutating func takeGroup(_ geometry: PoolGeometry) {
-    let (lock, end) = LockSet.covering(victims.lazy.map(\.hash), in: geometry)
+    let start = group.upperBound
+    let (lock, count) = LockSet.covering(victims.count - start) {
+      geometry.shard(of: victims[start + $0].hash)
+    }
     self.lock = lock
-    group = Array(victims[..<end])
-    victims.removeFirst(end)
-    scan = PinScan()
+    group = start..<start + count
+    scan.restart()
   }
 
   /// E1.
-  private mutating func mark<M: SharedMemory & ~Copyable>(_ memory: inout M, _ client: StoreClient)
-  {
-    let geometry = client.geometry
-    memory.invalidate(group.compactMap { $0.slot < 0 ? nil : geometry.entry($0.slot) })
-    lost = []
-    marked = group.compactMap { victim in
+  private mutating func mark<M: SharedMemory & ~Copyable>(
+    _ memory: inout M, _ client: inout StoreClient
+  ) {
+    for index in group where victims[index].slot >= 0 {
+      memory.flush(client.geometry.entry(victims[index].slot))
+    }
+    memory.fence()
+    lost.removeAll(keepingCapacity: true)
+    marked.removeAll(keepingCapacity: true)
+    for index in group {
+      let victim = victims[index]
       guard client.heap.isResident(victim.block, victim.generation),
         !client.pins.isPinned(block: victim.block, generation: victim.generation)
-      else { return nil }
+      else { continue }
       // A withheld block has no line.
-      if victim.slot < 0 {
+      guard victim.slot >= 0 else {
         lost.append(victim)
-        return nil
+        continue
       }
       // Where the line no longer tells of the block, the device has lost it and recovery has
       // mended the line: there is nothing to mark, but the block is to be had back.
-      guard let entry = IndexEntry(memory.loadLine(geometry.entry(victim.slot)), in: geometry)
-      else {
-        return Marked(
-          entry: IndexEntry(state: .ready, writer: client.member, victim), victim: victim)
+      let line = memory.loadLine(client.geometry.entry(victim.slot))
+      guard let entry = IndexEntry(line, in: client.geometry) else {
+        marked.append(Marked(victim: victim, writer: client.member))
+        continue
       }
       // The whole entry: another node may have put the same hash into the same line.
       guard entry.holds(victim) else {
         lost.append(victim)
-        return nil
+        continue
       }
-      guard entry.state == .ready else { return nil }
-      return Marked(entry: entry, victim: victim)
+      if entry.state == .ready { marked.append(Marked(victim: victim, writer: entry.writer)) }
     }
-    if client.mutant != .evictsUnmarked { write(.evicting, marked, &memory, geometry) }
+    if client.mutant != .evictsUnmarked { write(.evicting, marked, &memory, &client) }
   }
 
   private func write<M: SharedMemory & ~Copyable>(
-    _ state: IndexEntry.State, _ marked: [Marked], _ memory: inout M, _ geometry: PoolGeometry
+    _ state: IndexEntry.State, _ marked: [Marked], _ memory: inout M, _ client: inout StoreClient
   ) {
-    let writes = marked.map { marked in
-      var entry = marked.entry
-      entry.state = state
-      return LineWrite(entry.line, at: geometry.entry(marked.victim.slot))
+    memory.writeLines(marked.count) { index in
+      let entry = IndexEntry(state: state, writer: marked[index].writer, marked[index].victim)
+      return LineWrite(entry.line, at: client.geometry.entry(marked[index].victim.slot))
     }
-    memory.writeLines(writes)
   }
 
   /// E3. An entry before an empty one needs no tomb, as no probe goes on past it. Of a run only the
@@ -148,56 +161,76 @@ struct Evict: Operation {
   private mutating func decide<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient
   ) {
-    let geometry = client.geometry
-    let pinned = client.mutant == .evictsPinned ? [] : scan.pinned
-    func isPinned(_ marked: Marked) -> Bool {
-      pinned.contains(
-        PinTable.word(block: marked.victim.block, generation: marked.victim.generation))
+    if client.mutant == .evictsPinned { scan.restart() }
+    var kept: [Marked] = []
+    marked.removeAll { one in
+      let isPinned = scan.isPinned(block: one.victim.block, generation: one.victim.generation)
+      if isPinned { kept.append(one) }
+      return isPinned
     }
-    let kept = marked.filter { isPinned($0) }
-    let gone = marked.filter { !isPinned($0) }.sorted { $0.victim.slot > $1.victim.slot }
-    write(.ready, kept, &memory, geometry)
+    write(.ready, kept, &memory, &client)
     // Somebody is reading them: a second chance, or they would be tried again every time.
-    for marked in kept { client.heap.touch(marked.victim.block) }
-    memory.invalidate(gone.map { geometry.entry(geometry.next(after: $0.victim.slot)) })
+    for one in kept { client.heap.touch(one.victim.block) }
+    // Last lines first; unless lines are damaged they are in order.
+    marked.reverse()
+    marked.sort { $0.victim.slot > $1.victim.slot }
+    memory.invalidate(marked.count) {
+      client.geometry.entry(client.geometry.next(after: marked[$0].victim.slot))
+    }
     var emptied = -1
-    var writes: [LineWrite] = []
-    for marked in gone {
-      let slot = marked.victim.slot
-      let next = geometry.next(after: slot)
+    for one in marked {
+      let slot = one.victim.slot
+      let next = client.geometry.next(after: slot)
       let isLast =
         client.mutant == .emptiesRunsAtOnce && next == emptied
         || client.mutant == .deletesWithoutTomb
-        || IndexEntry(memory.loadLine(geometry.entry(next)), in: geometry)?.state == .empty
+        || isEmpty(next, &memory, &client)
       if isLast {
         emptied = slot
-        sweeping.append(geometry.previous(before: slot))
+        sweeping.append(client.geometry.previous(before: slot))
       }
-      var entry = marked.entry
-      entry.state = .tomb
-      writes.append(LineWrite(isLast ? Line64() : entry.line, at: geometry.entry(slot)))
+      isEmptied.append(isLast)
     }
-    memory.writeLines(writes)
-    for marked in gone { client.heap.unsettle(marked.victim.block) }
+    memory.writeLines(marked.count) { index in
+      let entry = IndexEntry(state: .tomb, writer: marked[index].writer, marked[index].victim)
+      return LineWrite(
+        isEmptied[index] ? Line64() : entry.line,
+        at: client.geometry.entry(marked[index].victim.slot))
+    }
+    for one in marked { client.heap.unsettle(one.victim.block) }
     // Of a block that was found lost the generation may not be known.
-    for victim in lost where !pinned.contains(where: { PinTable.pin($0).block == victim.block }) {
+    for victim in lost
+    where !scan.pinned.contains(where: { PinTable.pin($0).block == victim.block }) {
       client.heap.unsettle(victim.block)
     }
-    removed += gone.count
-    client.counters.evicted += gone.count
+    removed += marked.count
+    client.counters.evicted += marked.count
+    isEmptied.removeAll(keepingCapacity: true)
+  }
+
+  private func isEmpty<M: SharedMemory & ~Copyable>(
+    _ slot: Int, _ memory: inout M, _ client: inout StoreClient
+  ) -> Bool {
+    let line = memory.loadLine(client.geometry.entry(slot))
+    return IndexEntry(line, in: client.geometry)?.state == .empty
   }
 
   /// Tombs right before an empty line keep no probe going, and would make probes ever longer: they
   /// become empty, one line of each run a step.
   private mutating func sweep<M: SharedMemory & ~Copyable>(
-    _ memory: inout M, _ geometry: PoolGeometry
+    _ memory: inout M, _ client: inout StoreClient
   ) {
-    memory.invalidate(sweeping.map { geometry.entry($0) })
-    let tombs = sweeping.filter {
-      IndexEntry(memory.loadLine(geometry.entry($0)), in: geometry)?.state == .tomb
+    memory.invalidate(sweeping.count) { client.geometry.entry(sweeping[$0]) }
+    sweeping.removeAll { slot in
+      let line = memory.loadLine(client.geometry.entry(slot))
+      return IndexEntry(line, in: client.geometry)?.state != .tomb
     }
-    memory.writeLines(tombs.map { LineWrite(Line64(), at: geometry.entry($0)) })
-    sweeping = tombs.map { geometry.previous(before: $0) }
+    memory.writeLines(sweeping.count) {
+      LineWrite(Line64(), at: client.geometry.entry(sweeping[$0]))
+    }
+    for index in sweeping.indices {
+      sweeping[index] = client.geometry.previous(before: sweeping[index])
+    }
   }
 }
 

@@ -376,8 +376,8 @@ public struct LockManager: Hashable {
     var hasRung = false
     for node in 0..<geometry.nodes {
       let line = memory.loadLine(geometry.doorbell(node: node))
+      if doorbells[node].isSame(as: line), !everything { continue }
       let doorbell = Doorbell(line)
-      if doorbell == doorbells[node], !everything { continue }
       // The dead may have rung just before they died: what they wanted is void. Words are never
       // torn, and a life rings before it wants anything: so a torn line tells as much.
       let member = Member(node: node, incarnation: Doorbell.incarnation(of: line))
@@ -417,12 +417,7 @@ public struct LockManager: Hashable {
     guard !granted.isEmpty else { return }
     grants += granted.count
     memory.reach(.granting)
-    if granted.count == 1 {
-      let write = answer(granted[0])
-      memory.writeLine(write.line, at: write.address)
-    } else {
-      memory.writeLines(granted.map(answer))
-    }
+    memory.writeLines(granted.count) { answer(granted[$0]) }
     memory.reach(.granted)
     granted.removeAll(keepingCapacity: true)
   }

@@ -34,7 +34,10 @@ package struct LockNumbers: Hashable, Sendable, RandomAccessCollection,
   private static func shift(_ index: Int) -> UInt64 { 16 * UInt64(index % 4) }
 
   /// The same in ascending order.
-  var ascending: LockNumbers { count > 1 ? LockNumbers(sorted()) : self }
+  var ascending: LockNumbers {
+    let isAscending = (1..<Swift.max(1, count)).allSatisfy { self[$0 - 1] < self[$0] }
+    return isAscending ? self : LockNumbers(sorted())
+  }
 
   /// The two words that a line carries.
   var words: (UInt64, UInt64) { (low, high) }

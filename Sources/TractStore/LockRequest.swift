@@ -60,6 +60,9 @@ struct Doorbell: Hashable {
     self.line = line
   }
 
+  /// Whether a line, which need not be whole, says what this doorbell said when it was read.
+  func isSame(as line: Line64) -> Bool { self.line == line }
+
   /// The life that rings, even in a torn line.
   static func incarnation(of line: Line64) -> UInt32 { line.sequence }
 

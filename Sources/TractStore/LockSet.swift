@@ -35,22 +35,22 @@ package struct LockSet: Hashable {
     self.patience = patience
   }
 
-  /// The locks of the shards of as many of `hashes` as one set covers, and how many those are.
-  /// - Precondition: `hashes` is not empty, and in order of shard.
+  /// The locks of the shards of as many of `count` things as one set covers, and how many those are.
+  /// - Precondition: there is one, and they come in order of shard.
   static func covering(
-    _ hashes: some Sequence<BlockHash>, in geometry: PoolGeometry
+    _ count: Int, shard: (Int) -> Int
   ) -> (lock: LockSet, count: Int) {
     var shards = LockNumbers()
-    var count = 0
-    for hash in hashes {
-      let shard = UInt16(geometry.shard(of: hash))
-      if shards.last != shard {
+    var covered = 0
+    while covered < count {
+      let next = UInt16(shard(covered))
+      if shards.last != next {
         if shards.count == PoolGeometry.lockSetLimit { break }
-        shards.append(shard)
+        shards.append(next)
       }
-      count += 1
+      covered += 1
     }
-    return (LockSet(shards), count)
+    return (LockSet(shards), covered)
   }
 
   /// Whether all locks are held.

@@ -16,6 +16,7 @@ public enum PinOutcome: Hashable, Sendable {
 /// marks entries EVICTING before it scans pins, so one of the two always sees the other.
 public struct PinBlocks: Operation {
   private enum State: Hashable {
+    case begin
     case probe
     case publish
     case validate
@@ -23,15 +24,16 @@ public struct PinBlocks: Operation {
 
   private let hashes: [BlockHash]
   private let stopsAtMiss: Bool
-  private var state = State.probe
-  private var next = 0
-  private var probe: Probe?
+  private var state = State.begin
+  /// The hashes that are looked for together.
+  private var batch = 0..<0
+  private var probe = Probe()
   private var outcomes: [PinOutcome] = []
   /// Outcomes whose pin is new and not validated yet.
   private var unproven: [Int] = []
 
   /// Hashes probed together: few at first, as many prefixes are short, then ever more.
-  private var batch = 32
+  private var batchSize = 32
   private static var largestBatch: Int { 512 }
 
   /// - Parameter stopsAtMiss: whether the first hash that is not READY ends the operation, as for
@@ -48,18 +50,22 @@ public struct PinBlocks: Operation {
     _ memory: inout M, _ client: inout StoreClient
   ) -> Step<[PinOutcome]> {
     switch state {
-    case .probe:
-      guard next < hashes.count else { return finishProbing(&client) }
-      let end = min(next + batch, hashes.count)
-      if probe == nil { probe = Probe(hashes[next..<end], stopsAtMiss: stopsAtMiss) }
-      guard case .done = probe!.step(&memory, client.geometry, mutant: client.mutant) else {
-        return .sync
+    case .begin:
+      guard batch.upperBound < hashes.count else { return finishProbing(&client) }
+      batch = batch.upperBound..<min(batch.upperBound + batchSize, hashes.count)
+      batchSize = min(2 * batchSize, Self.largestBatch)
+      let start = batch.lowerBound
+      probe.begin(batch.count, in: client.geometry, stopsAtMiss: stopsAtMiss) {
+        hashes[start + $0]
       }
-      let missed = take(probe!.findings, &client)
-      probe = nil
-      next = end
-      batch = min(2 * batch, Self.largestBatch)
-      return missed || next == hashes.count ? finishProbing(&client) : .sync
+      state = .probe
+      return step(&memory, &client)
+    case .probe:
+      guard case .done = probe.step(&memory, &client) else { return .sync }
+      let missed = take(&client)
+      probe.end()
+      state = .begin
+      return missed || batch.upperBound == hashes.count ? finishProbing(&client) : .sync
     case .publish:
       if client.mutant == .validatesBeforePinning { validateAll(&memory, &client) }
       client.pins.publish(&memory)
@@ -78,10 +84,9 @@ public struct PinBlocks: Operation {
   private mutating func validateAll<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient
   ) {
-    let geometry = client.geometry
-    memory.invalidate(unproven.map { geometry.entry(slot(of: $0)) })
+    memory.invalidate(unproven.count) { client.geometry.entry(slot(of: unproven[$0])) }
     for index in unproven { validate(index, &memory, &client) }
-    unproven = []
+    unproven.removeAll(keepingCapacity: true)
   }
 
   private func slot(of index: Int) -> Int {
@@ -90,8 +95,9 @@ public struct PinBlocks: Operation {
   }
 
   /// Pins what a batch found; true if a prefix ends here.
-  private mutating func take(_ findings: [Probe.Finding], _ client: inout StoreClient) -> Bool {
-    for finding in findings {
+  private mutating func take(_ client: inout StoreClient) -> Bool {
+    for index in probe.findings.indices {
+      let finding = probe.findings[index]
       guard case .entry(let entry, let slot) = finding, entry.state == .ready else {
         if stopsAtMiss { return true }
         if case .entry(let entry, _) = finding, entry.state == .reserved {
@@ -181,12 +187,10 @@ public struct Unpin: Operation {
 /// Counts how many blocks of a prefix are READY; writes nothing, and promises nothing.
 public struct LookUp: Operation {
   private let hashes: [BlockHash]
-  private var probe: Probe
+  private var probe = Probe()
+  private var isProbing = false
 
-  public init(_ hashes: [BlockHash]) {
-    self.hashes = hashes
-    probe = Probe(hashes[...], stopsAtMiss: true)
-  }
+  public init(_ hashes: [BlockHash]) { self.hashes = hashes }
 
   @_specialize(where M == TimedMemory)
   @_specialize(where M == MappedMemory)
@@ -194,7 +198,11 @@ public struct LookUp: Operation {
     _ memory: inout M, _ client: inout StoreClient
   ) -> Step<Int> {
     guard !hashes.isEmpty else { return .done(0) }
-    guard case .done = probe.step(&memory, client.geometry) else { return .sync }
+    if !isProbing {
+      probe.begin(hashes.count, in: client.geometry, stopsAtMiss: true) { hashes[$0] }
+      isProbing = true
+    }
+    guard case .done = probe.step(&memory, &client) else { return .sync }
     let miss = probe.findings.firstIndex { finding in
       if case .entry(let entry, _) = finding { entry.state != .ready } else { true }
     }

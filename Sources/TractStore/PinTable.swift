@@ -7,18 +7,22 @@ import SharedMemory
 /// Two tiers: only the first pin and the last unpin of a block touch shared memory. Lines are
 /// written by this node alone. A pin may outstay its use, never the other way round.
 struct PinTable: Hashable {
+  /// A place of the table.
   private struct Pin: Hashable {
-    var place: Int
-    var count: Int
+    /// As it is, or will be after the next `publish`, in shared memory; 0 if the place is free.
+    var word: UInt64 = 0
+    var count: Int32 = 0
     /// Whether the entry was read again after the pin was published.
     var isProven = false
+    /// The next place with a pin of the same block, of another generation; −1 if there is none.
+    var next: Int32 = -1
   }
 
   private let geometry: PoolGeometry
   private let node: Int
-  private var pins: [UInt64: Pin] = [:]
-  /// Pin words as they are, or will be after the next `publish`, in shared memory.
-  private var words: [UInt64] = []
+  private var pins: [Pin] = []
+  /// The first place with a pin of each block; −1 if there is none.
+  private var first: [Int32]
   private var freePlaces: [Int] = []
   private var dirtyLines: [Int] = []
   private var isDirty: [Bool] = []
@@ -28,9 +32,11 @@ struct PinTable: Hashable {
   init(_ geometry: PoolGeometry, node: Int) {
     self.geometry = geometry
     self.node = node
+    first = Array(repeating: -1, count: geometry.blocks)
   }
 
-  var count: Int { pins.count }
+  /// Blocks that are pinned, those of two generations twice.
+  var count: Int { pins.count - freePlaces.count }
 
   /// A pin as it stands in shared memory; never 0. The lower half of the generation is enough: a
   /// pin that is taken for a later one of the same block only outstays its use.
@@ -44,7 +50,14 @@ struct PinTable: Hashable {
   }
 
   func isPinned(block: Int, generation: UInt64) -> Bool {
-    pins[Self.word(block: block, generation: generation)] != nil
+    place(of: block, Self.word(block: block, generation: generation)) >= 0
+  }
+
+  /// −1 if the block is not pinned so.
+  private func place(of block: Int, _ word: UInt64) -> Int {
+    var place = Int(first[block])
+    while place >= 0, pins[place].word != word { place = Int(pins[place].next) }
+    return place
   }
 
   /// Begins this life's pins: none. What an earlier life left in the lines is not counted by the
@@ -62,42 +75,65 @@ struct PinTable: Hashable {
   /// believed; nil if the table is full.
   mutating func add(block: Int, generation: UInt64) -> Bool? {
     let word = Self.word(block: block, generation: generation)
-    if let pin = pins[word] {
-      pins[word]?.count += 1
-      return !pin.isProven
+    let known = place(of: block, word)
+    if known >= 0 {
+      pins[known].count += 1
+      return !pins[known].isProven
     }
     let place: Int
     if let free = freePlaces.popLast() {
       place = free
-      words[place] = word
     } else {
-      guard words.count < geometry.pinLinesPerNode * PoolGeometry.pinsPerLine else { return nil }
-      place = words.count
-      words.append(word)
+      guard pins.count < geometry.pinLinesPerNode * PoolGeometry.pinsPerLine else { return nil }
+      place = pins.count
+      pins.append(Pin())
     }
-    pins[word] = Pin(place: place, count: 1)
+    pins[place].word = word
+    pins[place].count = 1
+    link(place, block)
     mark(place)
     return true
   }
 
   /// The entry was READY with this generation after the pin was at the device.
   mutating func prove(block: Int, generation: UInt64) {
-    pins[Self.word(block: block, generation: generation)]?.isProven = true
+    let place = place(of: block, Self.word(block: block, generation: generation))
+    if place >= 0 { pins[place].isProven = true }
   }
 
   mutating func remove(block: Int, generation: UInt64) {
-    let word = Self.word(block: block, generation: generation)
-    guard let pin = pins[word] else {
+    let place = place(of: block, Self.word(block: block, generation: generation))
+    guard place >= 0 else {
       preconditionFailure("block \(block) generation \(generation) is unpinned more than pinned")
     }
-    if pin.count > 1 {
-      pins[word]?.count -= 1
+    guard pins[place].count == 1 else {
+      pins[place].count -= 1
       return
     }
-    pins[word] = nil
-    words[pin.place] = 0
-    freePlaces.append(pin.place)
-    mark(pin.place)
+    unlink(place, block)
+    pins[place] = Pin()
+    freePlaces.append(place)
+    mark(place)
+  }
+
+  /// Places of one block are in ascending order, so that equal tables compare equal.
+  private mutating func link(_ place: Int, _ block: Int) {
+    var before = -1
+    var after = Int(first[block])
+    while after >= 0, after < place { (before, after) = (after, Int(pins[after].next)) }
+    pins[place].next = Int32(after)
+    setNext(of: before, block, Int32(place))
+  }
+
+  private mutating func unlink(_ place: Int, _ block: Int) {
+    var before = -1
+    var after = Int(first[block])
+    while after != place { (before, after) = (after, Int(pins[after].next)) }
+    setNext(of: before, block, pins[place].next)
+  }
+
+  private mutating func setNext(of place: Int, _ block: Int, _ next: Int32) {
+    if place < 0 { first[block] = next } else { pins[place].next = next }
   }
 
   private mutating func mark(_ place: Int) {
@@ -113,82 +149,25 @@ struct PinTable: Hashable {
   /// Writes changed pin lines; when it returns they are at the device.
   mutating func publish<M: SharedMemory & ~Copyable>(_ memory: inout M) {
     guard !dirtyLines.isEmpty else { return }
-    var writes: [LineWrite] = []
-    let used = (words.count + PoolGeometry.pinsPerLine - 1) / PoolGeometry.pinsPerLine
-    if used > publishedLines {
-      // Evictors read only the lines the header counts; it never shrinks.
-      publishedLines = used
-      writes.append(LineWrite(header, at: geometry.pinHeader(node: node)))
+    let used = (pins.count + PoolGeometry.pinsPerLine - 1) / PoolGeometry.pinsPerLine
+    // Evictors read only the lines the header counts; it never shrinks.
+    let grows = used > publishedLines
+    if grows { publishedLines = used }
+    memory.writeLines(dirtyLines.count + (grows ? 1 : 0)) { index in
+      if grows, index == 0 { return LineWrite(header, at: geometry.pinHeader(node: node)) }
+      let line = dirtyLines[grows ? index - 1 : index]
+      return LineWrite(content(of: line), at: geometry.pinLine(node: node, line))
     }
-    for line in dirtyLines {
-      isDirty[line] = false
-      var content = Line64()
-      for index in 0..<PoolGeometry.pinsPerLine {
-        let place = line * PoolGeometry.pinsPerLine + index
-        if place < words.count { content[index] = words[place] }
-      }
-      writes.append(
-        LineWrite(content.sealed(sequence: 1), at: geometry.pinLine(node: node, line)))
-    }
+    for line in dirtyLines { isDirty[line] = false }
     dirtyLines.removeAll(keepingCapacity: true)
-    memory.writeLines(writes)
-  }
-}
-
-/// Every pin of every living node, as an evictor finds them after its EVICTING marks are at the
-/// device.
-struct PinScan: Hashable {
-  private enum State: Hashable {
-    case headers
-    case lines([Int])
   }
 
-  private var state = State.headers
-  private(set) var pinned: Set<UInt64> = []
-
-  /// Steps until all lines are read; a torn line means a pin is being written, so read again.
-  mutating func step<M: SharedMemory & ~Copyable>(
-    _ memory: inout M, _ client: StoreClient
-  ) -> Step<Void> {
-    let geometry = client.geometry
-    switch state {
-    case .headers:
-      memory.invalidate((0..<geometry.nodes).map { geometry.pinHeader(node: $0) })
-      var counts: [Int] = []
-      for node in 0..<geometry.nodes {
-        let header = memory.loadLine(geometry.pinHeader(node: node))
-        let owner = Member(node: node, incarnation: UInt32(truncatingIfNeeded: header[1]))
-        // The dead read nothing any more.
-        if client.isDead(owner) {
-          counts.append(0)
-          continue
-        }
-        guard header.isSealed else { return .wait(nanoseconds: client.pollNanoseconds) }
-        counts.append(Int(min(header[0], UInt64(geometry.pinLinesPerNode))))
-      }
-      state = .lines(counts)
-      return .sync
-    case .lines(let counts):
-      let lines = counts.enumerated().flatMap { node, count in
-        (0..<count).map { geometry.pinLine(node: node, $0) }
-      }
-      memory.invalidate(lines)
-      var index = 0
-      for count in counts {
-        for address in lines[index..<index + count] {
-          let line = memory.loadLine(address)
-          guard line.isSealed || client.mutant == .believesTornLines else {
-            // If its writer has died, its pins need not be read.
-            state = .headers
-            return .wait(nanoseconds: client.pollNanoseconds)
-          }
-          for place in 0..<PoolGeometry.pinsPerLine where line[place] != 0 {
-            pinned.insert(line[place])
-          }
-        }
-        index += count
-      }
-      return .done(())
+  private func content(of line: Int) -> Line64 {
+    var content = Line64()
+    let start = line * PoolGeometry.pinsPerLine
+    for index in 0..<min(PoolGeometry.pinsPerLine, pins.count - start) {
+      content[index] = pins[start + index].word
     }
+    return content.sealed(sequence: 1)
   }
 }

@@ -18,21 +18,26 @@ struct Probe: Hashable {
   }
 
   private struct Item: Hashable {
-    var index: Int
-    var distance = 0
+    var hash: BlockHash
+    var index: Int32
+    /// The line to look at next, and how many were looked at before it.
+    var slot: Int32
+    var distance: Int32 = 0
     /// First line seen where the hash may be put; −1 if none.
-    var vacant = -1
-    var tornReads = 0
+    var vacant: Int32 = -1
+    var tornReads: Int32 = 0
+
+    /// Where the hash may be put if nothing holds it and the probe ends at `slot`.
+    var vacancy: Int32 { vacant >= 0 ? vacant : slot }
   }
 
-  private var open: [Item]
+  private var open: [Item] = []
   /// Lines read for each open hash in the next round.
   private var span = 1
-  private let stopsAtMiss: Bool
+  private var stopsAtMiss = false
   /// The first hash known to have no entry.
   private var firstMiss: Int?
-  private let hashes: ArraySlice<BlockHash>
-  private(set) var findings: [Finding]
+  private(set) var findings: [Finding] = []
 
   /// Times a torn line is read again. Its writer needs some ten nanoseconds more.
   private static var tornReadLimit: Int { 64 }
@@ -40,102 +45,116 @@ struct Probe: Hashable {
   /// beyond the entry is wasted.
   private static var largestSpan: Int { 16 }
 
+  /// Nothing to look for.
+  init() {}
+
+  /// Looks for `count` hashes.
   /// - Parameter stopsAtMiss: whether hashes after the first without an entry are of no interest;
   ///   their findings are then without meaning.
-  init(_ hashes: ArraySlice<BlockHash>, stopsAtMiss: Bool = false) {
-    self.hashes = hashes
+  mutating func begin(
+    _ count: Int, in geometry: PoolGeometry, stopsAtMiss: Bool = false, hash: (Int) -> BlockHash
+  ) {
     self.stopsAtMiss = stopsAtMiss
-    findings = Array(repeating: .absent(vacant: -1), count: hashes.count)
-    open = hashes.indices.map { Item(index: $0 - hashes.startIndex) }
+    span = 1
+    firstMiss = nil
+    findings.removeAll(keepingCapacity: true)
+    findings.append(contentsOf: repeatElement(.absent(vacant: -1), count: count))
+    open.removeAll(keepingCapacity: true)
+    open.reserveCapacity(count)
+    for index in 0..<count {
+      let hash = hash(index)
+      let slot = geometry.slot(of: hash, distance: 0)
+      open.append(Item(hash: hash, index: Int32(index), slot: Int32(slot)))
+    }
+  }
+
+  /// Forgets what was found.
+  mutating func end() {
+    findings.removeAll(keepingCapacity: true)
+    open.removeAll(keepingCapacity: true)
+    firstMiss = nil
   }
 
   /// One round; `.done` when every hash has its finding.
   mutating func step<M: SharedMemory & ~Copyable>(
-    _ memory: inout M, _ geometry: PoolGeometry, mutant: Mutant? = nil
+    _ memory: inout M, _ client: inout StoreClient
   ) -> Step<Void> {
-    let window = min(geometry.probeWindow, geometry.entriesPerShard)
-    var slots: [Int] = []
-    slots.reserveCapacity(open.count * span)
+    let window = min(client.geometry.probeWindow, client.geometry.entriesPerShard)
     for item in open {
-      let hash = hashes[hashes.startIndex + item.index]
-      for distance in item.distance..<min(item.distance + span, window) {
-        slots.append(geometry.slot(of: hash, distance: distance))
+      var slot = Int(item.slot)
+      memory.flush(client.geometry.entry(slot))
+      for _ in 1..<min(span, window - Int(item.distance)) {
+        slot = client.geometry.next(after: slot)
+        memory.flush(client.geometry.entry(slot))
       }
     }
-    memory.invalidate(slots.map { geometry.entry($0) })
+    memory.fence()
     var kept = 0
-    var begin = 0
     for position in open.indices {
-      let end = begin + min(span, window - open[position].distance)
-      let next = look(open[position], slots[begin..<end], &memory, geometry, window, mutant)
-      begin = end
-      guard let next else { continue }
-      open[kept] = next
+      guard look(position, window, &memory, &client) else { continue }
+      open[kept] = open[position]
       kept += 1
     }
     open.removeLast(open.count - kept)
     span = min(2 * span, Self.largestSpan)
-    if stopsAtMiss, let miss = firstMiss { open.removeAll { $0.index > miss } }
+    if stopsAtMiss, let miss = firstMiss { open.removeAll { Int($0.index) > miss } }
     return open.isEmpty ? .done(()) : .sync
   }
 
-  /// Looks at an item's lines of this round; returns how to go on, or nil when it has its finding.
+  /// Looks at an item's lines of this round; false when it has its finding.
   private mutating func look<M: SharedMemory & ~Copyable>(
-    _ item: Item, _ slots: ArraySlice<Int>, _ memory: inout M, _ geometry: PoolGeometry,
-    _ window: Int, _ mutant: Mutant?
-  ) -> Item? {
-    var item = item
-    for slot in slots {
-      let line = memory.loadLine(geometry.entry(slot))
-      guard let next = judge(item, slot, line, geometry, window, mutant) else { return nil }
+    _ position: Int, _ window: Int, _ memory: inout M, _ client: inout StoreClient
+  ) -> Bool {
+    for _ in 0..<min(span, window - Int(open[position].distance)) {
+      let before = open[position].distance
+      let line = memory.loadLine(client.geometry.entry(Int(open[position].slot)))
+      guard judge(position, line, window, &client) else { return false }
       // A torn line is read again in the next round.
-      if next.distance == item.distance { return next }
-      item = next
+      if open[position].distance == before { return true }
     }
-    return item
+    return true
   }
 
-  /// Judges one line; returns how to go on, or nil when the hash has its finding.
+  /// Judges the line an item is at; false when it has its finding.
   private mutating func judge(
-    _ item: Item, _ slot: Int, _ line: Line64, _ geometry: PoolGeometry, _ window: Int,
-    _ mutant: Mutant?
-  ) -> Item? {
-    var item = item
+    _ position: Int, _ line: Line64, _ window: Int, _ client: inout StoreClient
+  ) -> Bool {
+    let item = open[position]
+    // Most lines are empty.
+    if line.isZero { return conclude(item, .absent(vacant: Int(item.vacancy))) }
     let believed =
-      mutant == .believesTornLines ? IndexEntry(unsealed: line, in: geometry) : nil
-    guard let entry = IndexEntry(line, in: geometry) ?? believed else {
-      if mutant == .takesUnreadableForEmpty {
-        conclude(item.index, .absent(vacant: item.vacant >= 0 ? item.vacant : slot))
-        return nil
+      client.mutant == .believesTornLines
+      ? IndexEntry(unsealed: line, in: client.geometry) : nil
+    guard let entry = IndexEntry(line, in: client.geometry) ?? believed else {
+      if client.mutant == .takesUnreadableForEmpty {
+        return conclude(item, .absent(vacant: Int(item.vacancy)))
       }
       // Passing a torn line over could put a hash into the index twice.
-      item.tornReads += 1
-      if item.tornReads < Self.tornReadLimit { return item }
-      conclude(item.index, .unreadable)
-      return nil
+      open[position].tornReads += 1
+      return Int(item.tornReads) + 1 < Self.tornReadLimit || conclude(item, .unreadable)
     }
     switch entry.state {
-    case .empty:
-      conclude(item.index, .absent(vacant: item.vacant >= 0 ? item.vacant : slot))
-      return nil
-    case .tomb:
-      if item.vacant < 0 { item.vacant = slot }
+    case .empty: return conclude(item, .absent(vacant: Int(item.vacancy)))
+    case .tomb: open[position].vacant = item.vacancy
     case .reserved, .ready, .evicting:
-      let hash = hashes[hashes.startIndex + item.index]
-      if entry.hash == hash || mutant == .comparesHalfTheHash && entry.hash.hi == hash.hi {
-        conclude(item.index, .entry(entry, slot: slot))
-        return nil
-      }
+      let isSame =
+        entry.hash == item.hash
+        || client.mutant == .comparesHalfTheHash && entry.hash.hi == item.hash.hi
+      if isSame { return conclude(item, .entry(entry, slot: Int(item.slot))) }
     }
-    item.distance += 1
-    if item.distance < window { return item }
-    conclude(item.index, .absent(vacant: item.vacant))
-    return nil
+    open[position].distance += 1
+    guard Int(open[position].distance) < window else {
+      return conclude(item, .absent(vacant: Int(open[position].vacant)))
+    }
+    open[position].slot = Int32(client.geometry.next(after: Int(item.slot)))
+    return true
   }
 
-  private mutating func conclude(_ index: Int, _ finding: Finding) {
-    findings[index] = finding
-    if case .entry = finding { return }
-    firstMiss = min(firstMiss ?? index, index)
+  /// Notes the finding of an item; false, as it is not open any more.
+  private mutating func conclude(_ item: Item, _ finding: Finding) -> Bool {
+    findings[Int(item.index)] = finding
+    if case .entry = finding { return false }
+    firstMiss = min(firstMiss ?? .max, Int(item.index))
+    return false
   }
 }

@@ -42,6 +42,7 @@ public struct PutEnd: Operation {
       }
       return .sync
     case .pin:
+      pinned.reserveCapacity(reservations.count)
       for block in reservations {
         // The table is as large as the pool, but a damaged index may have had more pinned: what
         // finds no room is published like the others and not handed out.
@@ -58,13 +59,8 @@ public struct PutEnd: Operation {
       state = .publish
       return .sync
     case .publish:
-      var writes: [LineWrite] = []
-      for block in reservations {
-        let entry = IndexEntry(state: .ready, writer: client.member, block)
-        writes.append(LineWrite(entry.line, at: client.geometry.entry(block.slot)))
-        client.heap.settle(block)
-      }
-      memory.writeLines(writes)
+      for block in reservations { client.heap.settle(block) }
+      write(.ready, reservations, &memory, &client)
       memory.reach(.published)
       client.counters.published += reservations.count
       return .done(pinned)
@@ -86,20 +82,27 @@ public struct PutRevoke: Operation {
   public mutating func step<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient
   ) -> Step<Void> {
-    let (geometry, member) = (client.geometry, client.member)
     if memory.payloadNeedsSettling {
       // Or what DMA has left in this host's cache could be written over the block's next content.
       for block in reservations {
-        memory.settlePayload(geometry.payload(block: block.block), bytes: geometry.blockBytes)
+        memory.settlePayload(
+          client.geometry.payload(block: block.block), bytes: client.geometry.blockBytes)
       }
     }
-    memory.writeLines(
-      reservations.map {
-        LineWrite(
-          IndexEntry(state: .tomb, writer: member, $0).line, at: geometry.entry($0.slot))
-      })
+    write(.tomb, reservations, &memory, &client)
     for block in reservations { client.heap.give(block.block) }
     memory.reach(.revoked)
     return .done(())
+  }
+}
+
+/// Writes the lines of this node's own reservations.
+private func write<M: SharedMemory & ~Copyable>(
+  _ state: IndexEntry.State, _ reservations: [Reservation], _ memory: inout M,
+  _ client: inout StoreClient
+) {
+  memory.writeLines(reservations.count) { index in
+    let entry = IndexEntry(state: state, writer: client.member, reservations[index])
+    return LineWrite(entry.line, at: client.geometry.entry(reservations[index].slot))
   }
 }

@@ -23,8 +23,8 @@ public enum PutOutcome: Hashable, Sendable {
 public struct PutStart: Operation {
   private enum State: Hashable {
     case space
-    case claim(ClaimChunk)
-    case evict(Evict)
+    case claim
+    case evict
     case group
     case lock
     case probe
@@ -37,11 +37,16 @@ public struct PutStart: Operation {
   }
 
   private let hashes: [BlockHash]
-  /// Indices of `hashes` in order of shard.
-  private var pending: [Int] = []
+  /// Indices of `hashes` in order of shard, with the shard in the upper half.
+  private var pending: [UInt64] = []
+  /// How many of `pending` have been in a group.
+  private var grouped = 0
+  /// Indices of the hashes whose shards are locked, without those that are done.
   private var group: [Int] = []
   private var lock = LockSet([0])
-  private var probe = Probe([])
+  private var probe = Probe()
+  private var claim: ClaimChunk?
+  private var evict: Evict?
   private var outcomes: [PutOutcome]
   private var supply: [Supply] = []
   private var state = State.space
@@ -68,29 +73,28 @@ public struct PutStart: Operation {
     case .space:
       findSpace(&client)
       return .sync
-    case .claim(var claim):
-      switch claim.step(&memory, &client) {
+    case .claim:
+      switch claim!.step(&memory, &client) {
       case .done(let found):
+        claim = nil
         mayClaim = found
         state = .space
-      case .sync: state = .claim(claim)
-      case .wait(let nanoseconds):
-        state = .claim(claim)
-        return .wait(nanoseconds: nanoseconds)
+      case .sync: break
+      case .wait(let nanoseconds): return .wait(nanoseconds: nanoseconds)
       }
       return .sync
-    case .evict(var evict):
-      switch evict.step(&memory, &client) {
-      case .done: state = .space
-      case .sync: state = .evict(evict)
-      case .wait(let nanoseconds):
-        state = .evict(evict)
-        return .wait(nanoseconds: nanoseconds)
+    case .evict:
+      switch evict!.step(&memory, &client) {
+      case .done:
+        evict = nil
+        state = .space
+      case .sync: break
+      case .wait(let nanoseconds): return .wait(nanoseconds: nanoseconds)
       }
       return .sync
     case .group:
-      guard !pending.isEmpty else { return .done(finished(&client)) }
-      takeGroup(client)
+      guard grouped < pending.count else { return .done(finished(&client)) }
+      takeGroup(&client)
       state = .lock
       return .sync
     case .lock:
@@ -108,16 +112,15 @@ public struct PutStart: Operation {
       }
       return .sync
     case .probe:
-      guard case .done = probe.step(&memory, client.geometry, mutant: client.mutant) else {
-        return .sync
-      }
-      // A hash whose vacancy another one of the group took is probed again, under the same locks.
-      group = reserve(&memory, client)
+      guard case .done = probe.step(&memory, &client) else { return .sync }
+      reserve(&memory, &client)
       memory.reach(.blockReserved)
       if group.isEmpty {
+        probe.end()
         state = .release
       } else {
-        probe = Probe(group.map { hashes[$0] }[...])
+        // A hash whose vacancy another one of the group took is probed again, under the same locks.
+        probe.begin(group.count, in: client.geometry) { hashes[group[$0]] }
       }
       return .sync
     case .release:
@@ -129,9 +132,9 @@ public struct PutStart: Operation {
 
   /// Sets blocks aside for all hashes, or for as many as can be had.
   private mutating func findSpace(_ client: inout StoreClient) {
-    let mutant = client.mutant
+    supply.reserveCapacity(hashes.count)
     while supply.count < hashes.count,
-      let (block, generation) = client.heap.take(mutant)
+      let (block, generation) = client.heap.take(client.mutant)
     {
       supply.append(Supply(block: block, generation: generation))
     }
@@ -139,81 +142,102 @@ public struct PutStart: Operation {
     if missing > 0, mayClaim, !client.heap.poolIsClaimed,
       client.heap.chunkCount < client.chunkQuota
     {
-      state = .claim(
-        ClaimChunk(
-          client.geometry, blocks: missing, limit: client.chunkQuota - client.heap.chunkCount))
+      claim = ClaimChunk(
+        client.geometry, blocks: missing, limit: client.chunkQuota - client.heap.chunkCount)
+      state = .claim
       return
     }
     if missing > 0, evictions < Self.evictionRounds {
       evictions += 1
-      let pins = client.pins
-      let victims = client.heap.eldest(max(missing, Self.evictionBatch)) {
-        !pins.isPinned(block: $0, generation: $1)
-      }
+      let victims = client.heap.eldest(
+        max(missing, Self.evictionBatch), unpinnedIn: client.pins)
       if !victims.isEmpty {
-        state = .evict(Evict(victims, client.geometry))
+        evict = Evict(victims, client.geometry)
+        state = .evict
         return
       }
     }
     client.counters.allocationFailures += missing
-    let geometry = client.geometry
     // Hashes beyond the supply are not even looked for: a full pool costs no locks.
-    pending = hashes.indices.prefix(supply.count).sorted {
-      (geometry.shard(of: hashes[$0]), $0) < (geometry.shard(of: hashes[$1]), $1)
+    pending.reserveCapacity(supply.count)
+    for index in supply.indices {
+      pending.append(UInt64(client.geometry.shard(of: hashes[index])) << 32 | UInt64(index))
     }
+    pending.sort()
     state = .group
   }
 
-  private mutating func takeGroup(_ client: StoreClient) {
-    let hashes = hashes
-    let (lock, end) = LockSet.covering(pending.lazy.map { hashes[$0] }, in: client.geometry)
+  private mutating func takeGroup(_ client: inout StoreClient) {
+    let start = grouped
+    let (lock, count) = LockSet.covering(pending.count - start) { Int(pending[start + $0] >> 32) }
     self.lock =
       client.mutant == .locksOneShardOfMany ? LockSet(LockNumbers(lock.locks.prefix(1))) : lock
-    group = Array(pending[..<end])
-    pending.removeFirst(end)
-    probe = Probe(group.map { hashes[$0] }[...])
+    grouped += count
+    group.removeAll(keepingCapacity: true)
+    for index in start..<grouped { group.append(Int(pending[index] & 0xFFFF_FFFF)) }
+    probe.begin(count, in: client.geometry) { hashes[group[$0]] }
   }
 
-  /// Writes RESERVED entries into the vacancies that the probe found; returns those left over.
+  /// Writes RESERVED entries into the vacancies that the probe found; in `group` stays what is left
+  /// over.
+  /// - Complexity: O(n²) in hashes of one shard at worst, a few instructions each.
   private mutating func reserve<M: SharedMemory & ~Copyable>(
-    _ memory: inout M, _ client: StoreClient
-  ) -> [Int] {
-    var taken: Set<Int> = []
-    var reserved: [BlockHash: Int] = [:]
-    var writes: [LineWrite] = []
+    _ memory: inout M, _ client: inout StoreClient
+  ) {
     var again: [Int] = []
-    for (index, finding) in zip(group, probe.findings) {
-      switch finding {
+    // Where the hashes of the present shard begin in the group.
+    var (shard, start) = (-1, 0)
+    for (place, index) in group.enumerated() {
+      switch probe.findings[place] {
       case .entry(let entry, _):
         outcomes[index] = entry.state == .ready ? .exists : .inFlight
       case .unreadable:
         outcomes[index] = .inFlight
       case .absent(let vacant):
-        if reserved[hashes[index]] != nil {
-          outcomes[index] = .inFlight
-          continue
+        let hash = hashes[index]
+        let ownShard = client.geometry.shard(of: hash)
+        if shard != ownShard { (shard, start) = (ownShard, place) }
+        switch rival(of: hash, at: vacant, among: start..<place) {
+        case .hash: outcomes[index] = .inFlight
+        case .line where !supply.isEmpty: again.append(index)
+        case nil where !supply.isEmpty && vacant >= 0:
+          let place = supply.removeLast()
+          outcomes[index] = .reserved(
+            Reservation(
+              hash: hash, block: place.block, generation: place.generation, slot: vacant))
+        default: break
         }
-        guard vacant >= 0, !supply.isEmpty else { continue }
-        guard taken.insert(vacant).inserted else {
-          again.append(index)
-          continue
-        }
-        let place = supply.removeLast()
-        let reservation = Reservation(
-          hash: hashes[index], block: place.block, generation: place.generation, slot: vacant)
-        let entry = IndexEntry(state: .reserved, writer: client.member, reservation)
-        writes.append(LineWrite(entry.line, at: client.geometry.entry(vacant)))
-        reserved[hashes[index]] = index
-        outcomes[index] = .reserved(reservation)
       }
     }
-    memory.writeLines(writes)
-    return again
+    group.removeAll { if case .reserved = outcomes[$0] { false } else { true } }
+    memory.writeLines(group.count) { place in
+      guard case .reserved(let reservation) = outcomes[group[place]] else { preconditionFailure() }
+      let entry = IndexEntry(state: .reserved, writer: client.member, reservation)
+      return LineWrite(entry.line, at: client.geometry.entry(reservation.slot))
+    }
+    group.removeAll(keepingCapacity: true)
+    group.append(contentsOf: again)
+  }
+
+  /// What a hash has in common with another one that this step has reserved.
+  private enum Rival {
+    case hash
+    case line
+  }
+
+  private func rival(of hash: BlockHash, at vacant: Int, among places: Range<Int>) -> Rival? {
+    var found: Rival?
+    for place in places {
+      guard case .reserved(let other) = outcomes[group[place]] else { continue }
+      if other.hash == hash { return .hash }
+      if other.slot == vacant { found = .line }
+    }
+    return found
   }
 
   private mutating func finished(_ client: inout StoreClient) -> [PutOutcome] {
     for place in supply { client.heap.give(place.block) }
-    supply = []
+    supply.removeAll(keepingCapacity: true)
     return outcomes
   }
 }

@@ -1,0 +1,101 @@
+// Reading every node's pins, as one who takes blocks away must.
+
+import SharedMemory
+
+/// Every pin of every living node, as an evictor finds them after its EVICTING marks are at the
+/// device.
+struct PinScan: Hashable {
+  /// Lines to read of each node; empty while the headers are to be read.
+  private var counts: [Int] = []
+  /// Pin words in ascending order, each once.
+  private(set) var pinned: [UInt64] = []
+
+  /// Forgets what was read.
+  mutating func restart() {
+    counts.removeAll(keepingCapacity: true)
+    pinned.removeAll(keepingCapacity: true)
+  }
+
+  /// Whether some node pins the block so.
+  func isPinned(block: Int, generation: UInt64) -> Bool {
+    let word = PinTable.word(block: block, generation: generation)
+    var (low, high) = (0, pinned.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if pinned[middle] < word { low = middle + 1 } else { high = middle }
+    }
+    return low < pinned.count && pinned[low] == word
+  }
+
+  /// Steps until all lines are read; a torn line means a pin is being written, so read again.
+  mutating func step<M: SharedMemory & ~Copyable>(
+    _ memory: inout M, _ client: inout StoreClient
+  ) -> Step<Void> {
+    if counts.isEmpty {
+      guard readHeaders(&memory, &client) else {
+        counts.removeAll(keepingCapacity: true)
+        return .wait(nanoseconds: client.pollNanoseconds)
+      }
+      return .sync
+    }
+    defer { tidy() }
+    guard readLines(&memory, &client) else {
+      // If its writer has died, its pins need not be read.
+      counts.removeAll(keepingCapacity: true)
+      return .wait(nanoseconds: client.pollNanoseconds)
+    }
+    return .done(())
+  }
+
+  /// False if one is torn.
+  private mutating func readHeaders<M: SharedMemory & ~Copyable>(
+    _ memory: inout M, _ client: inout StoreClient
+  ) -> Bool {
+    let nodes = client.geometry.nodes
+    memory.invalidate(nodes) { client.geometry.pinHeader(node: $0) }
+    for node in 0..<nodes {
+      let header = memory.loadLine(client.geometry.pinHeader(node: node))
+      let owner = Member(node: node, incarnation: UInt32(truncatingIfNeeded: header[1]))
+      // The dead read nothing any more.
+      if client.isDead(owner) {
+        counts.append(0)
+        continue
+      }
+      guard header.isSealed else { return false }
+      counts.append(Int(min(header[0], UInt64(client.geometry.pinLinesPerNode))))
+    }
+    return true
+  }
+
+  /// False if one is torn.
+  private mutating func readLines<M: SharedMemory & ~Copyable>(
+    _ memory: inout M, _ client: inout StoreClient
+  ) -> Bool {
+    for node in counts.indices {
+      for line in 0..<counts[node] {
+        memory.flush(client.geometry.pinLine(node: node, line))
+      }
+    }
+    memory.fence()
+    for node in counts.indices {
+      for line in 0..<counts[node] {
+        let words = memory.loadLine(client.geometry.pinLine(node: node, line))
+        guard words.isSealed || client.mutant == .believesTornLines else { return false }
+        for place in 0..<PoolGeometry.pinsPerLine where words[place] != 0 {
+          pinned.append(words[place])
+        }
+      }
+    }
+    return true
+  }
+
+  private mutating func tidy() {
+    pinned.sort()
+    var kept = 0
+    for word in pinned where kept == 0 || pinned[kept - 1] != word {
+      pinned[kept] = word
+      kept += 1
+    }
+    pinned.removeLast(pinned.count - kept)
+  }
+}
