@@ -21,7 +21,8 @@ public struct JSONBytes: ~Copyable {
   public var bytes: [UInt8] { Array(UnsafeBufferPointer(start: buffer, count: count)) }
 
   /// The same, not copied, as long as `body` runs.
-  public func withBytes<T, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> T) throws(E) -> T {
+  public func withBytes<T, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> T) throws(E) -> T
+  {
     try body(UnsafeRawBufferPointer(start: buffer, count: count))
   }
 
@@ -115,18 +116,12 @@ public struct JSONBytes: ~Copyable {
     append(value)
   }
 
-  /// The number `Double(billionths) * 1e-9`.
-  ///
-  /// A decimal of at most 15 digits that reads back as the number is its shortest one, and needs no
-  /// search.
+  /// So many billionths, exactly.
   public mutating func number(_ key: StaticString, billionths: Int64) {
-    let value = Double(billionths) * 1e-9
-    guard billionths >= 0, billionths < 1_000_000_000_000_000, value == Double(billionths) / 1e9,
-      // Smaller ones print with an exponent.
-      billionths == 0 || billionths >= 100_000
-    else { return number(key, value) }
     self.key(key)
-    decimal(billionths: UInt64(billionths))
+    reserve(1)
+    if billionths < 0 { put(UInt8(ascii: "-")) }
+    decimal(billionths: billionths.magnitude)
   }
 
   /// So many billionths as a plain decimal without zeros at its end.

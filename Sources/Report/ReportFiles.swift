@@ -74,8 +74,8 @@ public enum ReportFiles {
   private static func append(_ value: Double, to out: inout JSONBytes) {
     let millionths = (value * 1e6).rounded()
     out.raw(",")
-    // Smaller ones print with an exponent, larger ones may need fewer digits.
-    if millionths == 0 || millionths >= 100 && millionths < 1e15 {
+    // Beyond it fewer digits tell the number.
+    if millionths >= 0, millionths < 1e15 {
       out.decimal(billionths: UInt64(millionths) * 1000)
     } else {
       out.append(Array(JSONValue.number(millionths / 1e6).text(indented: false).utf8))

@@ -7,7 +7,7 @@ import EventKernel
 /// The core calls a connector at the numbered points of a request's way; the connector answers,
 /// at once or later, by calling the core's `prepared`, `loaded`, `handOver` and `releasePrefill`.
 /// Conforming types are structs: the model is specialised for each.
-protocol Connector {
+protocol Connector: ~Copyable {
   /// Whether queued requests are looked up before they reach the head, since a lookup takes time.
   static var preparesAhead: Bool { get }
   /// Whether prefill and decode share an engine, so that no KV moves between them.
@@ -55,7 +55,7 @@ protocol Connector {
   mutating func close(_ core: inout ServingCore) -> (StoreUse?, [String])
 }
 
-extension Connector {
+extension Connector where Self: ~Copyable {
   static var preparesAhead: Bool { false }
   static var aggregated: Bool { false }
 

@@ -57,7 +57,8 @@ struct Engine {
   var outstandingTokens = 0
 
   init(
-    host: Int, pool: WorkerPool, kernels: EngineKernels, blockTokens: Int, totalBlocks: Int, watermarkBlocks: Int
+    host: Int, pool: WorkerPool, kernels: EngineKernels, blockTokens: Int, totalBlocks: Int,
+    watermarkBlocks: Int
   ) {
     self.host = host
     self.kernels = kernels

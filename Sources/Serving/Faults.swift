@@ -27,7 +27,7 @@ public struct FaultUse: Hashable, Sendable {
 }
 
 /// The state of a run's faults.
-struct FaultState {
+struct FaultState: ~Copyable {
   /// A request that cannot go on as it is.
   struct Casualty {
     var request: Int

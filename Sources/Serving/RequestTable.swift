@@ -4,49 +4,64 @@
 ///
 /// A ring: requests come and go in order, give or take those that overtake, so the memory is that of
 /// the requests under way. Values that were never set are the default. Touching a request that was
-/// dropped traps: its figures have been handed out.
-struct RequestTable<Element> {
+/// dropped traps: its figures have been handed out. It cannot be copied, so no access needs to ask
+/// whether it is shared.
+struct RequestTable<Element>: ~Copyable {
   private let vacant: Element
-  /// A power of two of elements; every slot of a request that is not set holds `vacant`.
-  private var ring: ContiguousArray<Element>
+  /// As many elements as a power of two; every slot of a request that is not set holds `vacant`.
+  private var ring: UnsafeMutablePointer<Element>
+  private var mask: Int
   /// The oldest request that is kept.
   private(set) var first = 0
 
   init(_ vacant: Element) {
     self.vacant = vacant
-    ring = ContiguousArray(repeating: vacant, count: 16)
+    mask = 15
+    ring = Self.ring(vacant, mask: mask)
   }
+
+  deinit { Self.free(ring, mask: mask) }
 
   subscript(request: Int) -> Element {
     get {
       let place = request - first
-      guard place < ring.count else { return vacant }
+      guard place <= mask else { return vacant }
       precondition(place >= 0, "the request is no longer kept")
-      return ring[request & (ring.count - 1)]
+      return ring[request & mask]
     }
     _modify {
       let place = request - first
       precondition(place >= 0, "the request is no longer kept")
-      if place >= ring.count { grow(to: place + 1) }
-      yield &ring[request & (ring.count - 1)]
+      if place > mask { grow(to: place + 1) }
+      yield &ring[request & mask]
     }
   }
 
   /// Drops all values of requests before this one.
   mutating func drop(before request: Int) {
     while first < request {
-      ring[first & (ring.count - 1)] = vacant
+      ring[first & mask] = vacant
       first += 1
     }
   }
 
   private mutating func grow(to count: Int) {
-    var capacity = ring.count
-    while capacity < count { capacity *= 2 }
-    var grown = ContiguousArray(repeating: vacant, count: capacity)
-    for request in first..<first + ring.count {
-      grown[request & (capacity - 1)] = ring[request & (ring.count - 1)]
-    }
-    ring = grown
+    var wider = mask
+    while wider < count - 1 { wider = 2 * wider + 1 }
+    let grown = Self.ring(vacant, mask: wider)
+    for request in first...first + mask { grown[request & wider] = ring[request & mask] }
+    Self.free(ring, mask: mask)
+    (ring, mask) = (grown, wider)
+  }
+
+  private static func ring(_ vacant: Element, mask: Int) -> UnsafeMutablePointer<Element> {
+    let ring = UnsafeMutablePointer<Element>.allocate(capacity: mask + 1)
+    ring.initialize(repeating: vacant, count: mask + 1)
+    return ring
+  }
+
+  private static func free(_ ring: UnsafeMutablePointer<Element>, mask: Int) {
+    ring.deinitialize(count: mask + 1)
+    ring.deallocate()
   }
 }

@@ -3,7 +3,7 @@
 import EventKernel
 import Workload
 
-extension ServingModel {
+extension ServingModel where C: ~Copyable {
   /// Once the last request has ended nothing can go wrong any more.
   mutating func begin(fault index: Int) {
     guard core.unfinished > 0 else { return }

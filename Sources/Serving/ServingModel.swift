@@ -4,7 +4,7 @@ import EventKernel
 import Rack
 
 /// A serving system with its connector; generic, so that nothing on the hot path is an existential.
-struct ServingModel<C: Connector>: ~Copyable {
+struct ServingModel<C: Connector & ~Copyable>: ~Copyable {
   var core: ServingCore
   var connector: C
   var sampler: Sampler

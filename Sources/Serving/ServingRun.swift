@@ -17,7 +17,7 @@ public enum ServingRun {
     system: SystemSpec, workload: Workload, stream: RequestStream, exactSteps: Bool = false,
     observer: (any RunObserver)? = nil, taker: ((RequestRecord) -> Void)? = nil
   ) -> RunResult {
-    func run<C: Connector>(_ connector: C.Type) -> RunResult {
+    func run<C: Connector & ~Copyable>(_ connector: C.Type) -> RunResult {
       var kept: [RequestRecord] = []
       var result = Self.run(
         connector, system, workload, stream, exactSteps: exactSteps, observer,
@@ -50,7 +50,7 @@ public enum ServingRun {
     }
   }
 
-  private static func run<C: Connector>(
+  private static func run<C: Connector & ~Copyable>(
     _ connector: C.Type, _ system: SystemSpec, _ workload: Workload, _ stream: RequestStream,
     exactSteps: Bool, _ observer: (any RunObserver)?, _ taker: @escaping (RequestRecord) -> Void
   ) -> RunResult {
@@ -104,7 +104,8 @@ public enum ServingRun {
       totalBlocks: blocks, watermarkBlocks: Int(workload.engine.watermark * Double(blocks)))
   }
 
-  private static func result<C: Connector>(_ model: inout ServingModel<C>) -> RunResult {
+  private static func result<C: Connector & ~Copyable>(_ model: inout ServingModel<C>) -> RunResult
+  {
     model.core.handOutRest()
     let (store, problems) = model.connector.close(&model.core)
     return result(&model.core, model.sampler, store, problems)

@@ -26,7 +26,8 @@ import Workload
   /// Requests overtake each other within a window; a dictionary says the same.
   @Test(arguments: 0..<10) func agreesWithADictionary(seed: Int) {
     var draws = DrawStream(seed: UInt64(seed), name: "request table")
-    var (table, reference) = (RequestTable(-1), [Int: Int]())
+    var table = RequestTable(-1)
+    var reference: [Int: Int] = [:]
     var first = 0
     for step in 0..<2000 {
       let request = first + draws.integer(below: 300)

@@ -22,7 +22,8 @@ import Workload
     let kernels = EngineKernels(model, pool, overheadSeconds: 0)
     engines = (0..<4).map {
       Engine(
-        host: $0, pool: pool, kernels: kernels, blockTokens: 16, totalBlocks: 1000, watermarkBlocks: 0)
+        host: $0, pool: pool, kernels: kernels, blockTokens: 16, totalBlocks: 1000,
+        watermarkBlocks: 0)
     }
   }
 

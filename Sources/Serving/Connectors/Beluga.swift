@@ -11,7 +11,7 @@ import TractStore
 /// prefix is pinned from its lookup until it is loaded, unless space runs out before its load begins;
 /// after prefill all blocks of the prompt are pinned or written again, and stay until decode has read
 /// them, all at once. A prompt's partial tail gets a private name and is dropped then. A dead host's pins are dropped at once.
-struct BelugaConnector: Connector {
+struct BelugaConnector: Connector, ~Copyable {
   private struct Block {
     var hash: BlockHash
     var tokens: Int

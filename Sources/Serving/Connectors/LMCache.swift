@@ -5,7 +5,7 @@ import TractStore
 
 /// Hits are copied DRAM→GPU before prefill, new blocks GPU→DRAM after it; decode pulls the whole
 /// prompt from the prefill GPU, as `nixl` does.
-struct LMCacheConnector: Connector {
+struct LMCacheConnector: Connector, ~Copyable {
   private var pull: RDMAPull
   /// One cache for each prefill worker, indexed by engine.
   private var caches: [BlockCache]

@@ -9,7 +9,7 @@ import TractStore
 ///
 /// A read keeps its blocks from the lookup until its last byte (Mooncake counts readers but lets a
 /// read fail whose lease has run out; such failures are not modelled).
-struct MooncakeConnector: Connector {
+struct MooncakeConnector: Connector, ~Copyable {
   static var preparesAhead: Bool { true }
 
   private struct State {

@@ -18,7 +18,7 @@ enum RackWideReuse: ReusePolicy {
 /// Blocks that cannot be named by content (a prompt's partial tail; all blocks without reuse; a
 /// block that another request is writing at this moment) get a private name and are removed once
 /// decode has read them.
-struct CXLConnector<Policy: ReusePolicy>: Connector {
+struct CXLConnector<Policy: ReusePolicy>: Connector, ~Copyable {
   static var preparesAhead: Bool { Policy.reuses }
 
   private struct State {
@@ -133,7 +133,8 @@ struct CXLConnector<Policy: ReusePolicy>: Connector {
     core.handOver(request)
   }
 
-  private func privateHash(_ request: Int, _ block: Int, _ core: borrowing ServingCore) -> BlockHash {
+  private func privateHash(_ request: Int, _ block: Int, _ core: borrowing ServingCore) -> BlockHash
+  {
     BlockHashing.privateHash(
       request: request, block: block, attempt: core.faults.attempts[request])
   }
