@@ -1,138 +1,262 @@
-// Weighted max-min fair sharing by progressive filling, one component at a time.
+// Weighted max-min fair sharing by progressive filling, only of what full resources connect.
 //
 // Bertsekas and Gallager, Data Networks, section 6.5.2: raise all rates together, in proportion to
 // weight; whenever a resource is full or a flow at its cap, freeze the flows concerned.
+//
+// A resource whose classes could together take no more than its capacity neither connects nor limits
+// them, except that the narrowest of a path is a limit of the flows of the class.
 
 extension FluidNetwork {
-  /// Collects the resources and flows connected with `seeds`, ascending by id and start.
-  mutating func collectComponents(from seeds: [Int32]) {
-    stamp += 1
-    componentResources.removeAll(keepingCapacity: true)
-    componentFlows.removeAll(keepingCapacity: true)
-    for seed in seeds where resources[Int(seed)].stamp != stamp {
-      resources[Int(seed)].stamp = stamp
-      componentResources.append(seed)
-    }
-    var next = 0
-    while next < componentResources.count {
-      let resource = Int(componentResources[next])
-      next += 1
-      for position in resources[resource].members.indices {
-        let slot = resources[resource].members[position]
-        guard flows[Int(slot)].stamp != stamp else { continue }
-        flows[Int(slot)].stamp = stamp
-        componentFlows.append(slot)
-        for neighbour in flows[Int(slot)].path
-        where resources[Int(neighbour.index)].stamp != stamp {
-          resources[Int(neighbour.index)].stamp = stamp
-          componentResources.append(neighbour.index)
+  /// Computes the shares of all classes that the pending changes concern.
+  /// - Returns: how many; they lie in `component` behind the room for resources.
+  mutating func share() -> Int {
+    resources.withUnsafeMutableBufferPointer { resources in
+      classes.withUnsafeMutableBufferPointer { classes in
+        component.withUnsafeMutableBufferPointer { component in
+          hops.withUnsafeBufferPointer { hops in
+            let (first, second) = (resources.count, resources.count + classes.count)
+            var sharing = Sharing(
+              resources: resources, classes: classes, hops: hops,
+              reached: .init(rebasing: component[..<first]),
+              members: .init(rebasing: component[first..<second]),
+              bounds: .init(rebasing: component[second...]), stamp: version)
+            sharing.collect(resources: dirtyResources, classes: dirtyClasses)
+            sharing.share(coupling: headOfLineCoupling)
+            return sharing.memberCount
+          }
         }
       }
     }
-    componentResources.sort()
-    // By cap per unit of weight, the order in which caps bind; ties by order of start.
-    componentFlows.sort { a, b in
-      let (first, second) = (flows[Int(a)], flows[Int(b)])
-      return (first.cap / first.weight, first.order) < (second.cap / second.weight, second.order)
+  }
+}
+
+/// One sharing computation.
+private struct Sharing {
+  let resources: UnsafeMutableBufferPointer<FluidNetwork.Resource>
+  let classes: UnsafeMutableBufferPointer<FluidNetwork.FlowClass>
+  let hops: UnsafeBufferPointer<FluidNetwork.Hop>
+  /// The resources reached; while filling, a heap of the open ones by level with the others behind.
+  let reached: UnsafeMutableBufferPointer<Int32>
+  /// The classes reached.
+  let members: UnsafeMutableBufferPointer<Int32>
+  /// The contended resources of the path of each of them, one after the other.
+  let bounds: UnsafeMutableBufferPointer<Int32>
+  /// Marks what has been reached.
+  let stamp: UInt64
+  var reachedCount = 0
+  var memberCount = 0
+  var boundCount: Int32 = 0
+
+  // MARK: Who is concerned
+
+  /// Collects what contended resources connect with the seeds.
+  mutating func collect(resources seeds: [Int32], classes seedClasses: [Int32]) {
+    for index in seeds { reach(Int(index)) }
+    for place in seedClasses { enlist(Int(place)) }
+    var next = 0
+    while next < reachedCount {
+      var hop = Int(resources[Int(reached[next])].firstHop)
+      while hop >= 0 {
+        enlist(Int(hops[hop].place))
+        hop = Int(hops[hop].next)
+      }
+      next += 1
     }
   }
 
-  /// Gives every flow of the collected components its rate from `now` on.
-  mutating func share(at now: SimTime) {
-    recomputedFlows += componentFlows.count
+  private mutating func reach(_ index: Int) {
+    guard resources[index].stamp != stamp else { return }
+    resources[index].stamp = stamp
+    reached[reachedCount] = Int32(index)
+    reachedCount += 1
+  }
+
+  private mutating func enlist(_ place: Int) {
+    guard classes[place].stamp != stamp, classes[place].flowCount > 0 else { return }
+    classes[place].stamp = stamp
+    members[memberCount] = Int32(place)
+    memberCount += 1
+    classes[place].firstBound = boundCount
+    for hop in classes[place].hops {
+      let index = Int(hops[hop].resource)
+      guard resources[index].isContended else { continue }
+      reach(index)
+      bounds[Int(boundCount)] = Int32(index)
+      boundCount += 1
+    }
+    classes[place].lastBound = boundCount
+  }
+
+  // MARK: Filling
+
+  mutating func share(coupling: Double) {
     fill(coupled: false)
-    if headOfLineCoupling > 0 { mixWithCoupled() }
-    for slot in componentFlows { setRate(flows[Int(slot)].share, of: slot, at: now) }
-  }
-
-  /// From max-min fair shares to those with blocked egresses, as far as they are coupled.
-  private mutating func mixWithCoupled() {
-    for slot in componentFlows { flows[Int(slot)].fluidShare = flows[Int(slot)].share }
+    guard coupling > 0 else { return }
+    // From max-min fair shares to those with blocked egresses, as far as they are coupled.
+    for place in members[..<memberCount] {
+      classes[Int(place)].fluidShare = classes[Int(place)].share
+    }
     fill(coupled: true)
-    for index in componentResources { resources[Int(index)].load = 0 }
-    for slot in componentFlows {
-      let flow = flows[Int(slot)]
-      let share =
-        (1 - headOfLineCoupling) * flow.fluidShare + headOfLineCoupling * flow.share
-      flows[Int(slot)].share = share
-      for resource in flow.path { resources[Int(resource.index)].load += share }
+    for place in members[..<memberCount] {
+      let (fluid, coupled) = (classes[Int(place)].fluidShare, classes[Int(place)].share)
+      classes[Int(place)].share = (1 - coupling) * fluid + coupling * coupled
     }
   }
 
-  /// Progressive filling; sets shares and loads.
+  /// Progressive filling; sets shares.
+  ///
+  /// The level of a resource is the rate per unit of weight at which it would be full if all that are
+  /// open on it rose to there. It only rises as others freeze, so the resource with the least is the
+  /// next to be full, once flows that come to their caps before are frozen.
   /// - Parameter coupled: whether a flow that is blocked after its egress stops all of this egress.
   private mutating func fill(coupled: Bool) {
-    for index in componentResources {
-      let resource = Int(index)
-      resources[resource].spare = resources[resource].capacity
-      resources[resource].load = 0
-      resources[resource].openFlows = resources[resource].members.count
-      resources[resource].openWeight = 0
-    }
-    for slot in componentFlows {
-      flows[Int(slot)].isOpen = true
-      for resource in flows[Int(slot)].path {
-        resources[Int(resource.index)].openWeight += flows[Int(slot)].weight
-      }
-    }
-    var nextByCap = 0
-    var open = componentFlows.count
+    open()
+    var open = reachedCount
+    for position in (0..<open / 2).reversed() { sink(position, of: open) }
     while open > 0 {
-      while !flows[Int(componentFlows[nextByCap])].isOpen { nextByCap += 1 }
-      let (bottleneck, level) = tightestResource()
-      let candidate = componentFlows[nextByCap]
-      let flow = flows[Int(candidate)]
-      if flow.cap / flow.weight <= level {
-        freeze(candidate, share: flow.cap)
-        open -= 1
-      } else {
-        open -= freezeMembers(of: bottleneck, level: level, coupled: coupled)
+      let index = Int(reached[0])
+      if resources[index].openClasses > 0 {
+        let level = resources[index].spare / resources[index].openWeight
+        if level > resources[index].level {
+          resources[index].level = level
+          sink(0, of: open)
+          continue
+        }
+        if resources[index].leastLimit <= level, freezeLimited(on: index, level: level) { continue }
+        freezeMembers(of: index, level: level, coupled: coupled)
+      }
+      open -= 1
+      reached.swapAt(0, open)
+      sink(0, of: open)
+    }
+  }
+
+  /// Opens all that has been reached.
+  private func open() {
+    for index in reached[..<reachedCount] {
+      let index = Int(index)
+      resources[index].spare = resources[index].capacity
+      resources[index].openWeight = 0
+      resources[index].openClasses = 0
+      resources[index].leastLimit = .infinity
+    }
+    for place in members[..<memberCount] {
+      let place = Int(place)
+      classes[place].isOpen = true
+      classes[place].share = classes[place].limit
+      let (weight, limit) = (classes[place].totalWeight, classes[place].limitLevel)
+      for bound in classes[place].bounds {
+        let index = Int(bounds[bound])
+        resources[index].openWeight += weight
+        resources[index].openClasses += 1
+        resources[index].leastLimit = min(resources[index].leastLimit, limit)
       }
     }
-  }
-
-  /// The resource that fills first as rates rise, and the rate per unit of weight at which it does.
-  private func tightestResource() -> (resource: Int, level: Double) {
-    var best = (resource: -1, level: Double.infinity)
-    for index in componentResources {
-      let resource = resources[Int(index)]
-      guard resource.openFlows > 0 else { continue }
-      let level = resource.spare / resource.openWeight
-      if level < best.level { best = (Int(index), level) }
+    for index in reached[..<reachedCount] {
+      let index = Int(index)
+      resources[index].level =
+        resources[index].openClasses > 0
+        ? resources[index].capacity / resources[index].openWeight : .infinity
     }
-    return best
   }
 
-  private mutating func freezeMembers(of bottleneck: Int, level: Double, coupled: Bool) -> Int {
-    var frozen = 0
-    for slot in resources[bottleneck].members.sorted() where flows[Int(slot)].isOpen {
-      freeze(slot, share: level * flows[Int(slot)].weight)
-      frozen += 1
-      guard coupled, let egress = egress(of: slot, before: bottleneck) else { continue }
-      frozen += freezeMembers(of: egress, level: level, coupled: false)
+  /// Restores the heap of the first `count` below a position whose level has risen.
+  private func sink(_ start: Int, of count: Int) {
+    var position = start
+    while true {
+      var child = 2 * position + 1
+      guard child < count else { return }
+      if child + 1 < count, precedes(child + 1, child) { child += 1 }
+      guard precedes(child, position) else { return }
+      reached.swapAt(position, child)
+      position = child
     }
-    return frozen
   }
 
-  /// The egress that a flow passes before it comes to `bottleneck`; nil if there is none.
-  private func egress(of slot: Int32, before bottleneck: Int) -> Int? {
-    for resource in flows[Int(slot)].path {
-      if Int(resource.index) == bottleneck { return nil }
-      if resources[Int(resource.index)].isEgress { return Int(resource.index) }
+  /// By level; ties by number, since where egresses are coupled it matters who is full first.
+  private func precedes(_ a: Int, _ b: Int) -> Bool {
+    let (first, second) = (reached[a], reached[b])
+    let (low, high) = (resources[Int(first)].level, resources[Int(second)].level)
+    return low < high || (low == high && first < second)
+  }
+
+  /// Freezes the classes of a resource that are at their caps by the time it would be full.
+  /// - Returns: whether there was one.
+  private func freezeLimited(on index: Int, level: Double) -> Bool {
+    var (found, least) = (false, Double.infinity)
+    var hop = Int(resources[index].firstHop)
+    while hop >= 0 {
+      let place = Int(hops[hop].place)
+      hop = Int(hops[hop].next)
+      guard classes[place].isOpen else { continue }
+      if classes[place].limitLevel <= level {
+        freeze(place, share: classes[place].limit)
+        found = true
+      } else {
+        least = min(least, classes[place].limitLevel)
+      }
+    }
+    resources[index].leastLimit = least
+    return found
+  }
+
+  private func freezeMembers(of bottleneck: Int, level: Double, coupled: Bool) {
+    if coupled { hold(behind: bottleneck) }
+    var hop = Int(resources[bottleneck].firstHop)
+    while hop >= 0 {
+      let place = Int(hops[hop].place)
+      hop = Int(hops[hop].next)
+      guard classes[place].isOpen else { continue }
+      freeze(place, share: min(classes[place].limit, level * classes[place].weight))
+    }
+    if coupled { freezeHeld(behind: bottleneck, level: level) }
+  }
+
+  /// Marks the egresses of the classes that `bottleneck` is about to block.
+  private func hold(behind bottleneck: Int) {
+    var hop = Int(resources[bottleneck].firstHop)
+    while hop >= 0 {
+      let place = Int(hops[hop].place)
+      hop = Int(hops[hop].next)
+      guard classes[place].isOpen else { continue }
+      if let egress = egress(of: place, before: bottleneck) { resources[egress].isHeld = true }
+    }
+  }
+
+  /// Freezes what leaves by these egresses.
+  private func freezeHeld(behind bottleneck: Int, level: Double) {
+    var hop = Int(resources[bottleneck].firstHop)
+    while hop >= 0 {
+      let place = Int(hops[hop].place)
+      hop = Int(hops[hop].next)
+      guard let egress = egress(of: place, before: bottleneck), resources[egress].isHeld else {
+        continue
+      }
+      resources[egress].isHeld = false
+      freezeMembers(of: egress, level: level, coupled: false)
+    }
+  }
+
+  /// The egress that a class passes before it comes to `bottleneck`; nil if there is none.
+  private func egress(of place: Int, before bottleneck: Int) -> Int? {
+    for hop in classes[place].hops {
+      let index = Int(hops[hop].resource)
+      if index == bottleneck { return nil }
+      if resources[index].isEgress { return index }
     }
     return nil
   }
 
-  private mutating func freeze(_ slot: Int32, share: Double) {
-    flows[Int(slot)].isOpen = false
-    flows[Int(slot)].share = share
-    let weight = flows[Int(slot)].weight
-    for resource in flows[Int(slot)].path {
-      let index = Int(resource.index)
-      resources[index].spare = max(0, resources[index].spare - share)
-      resources[index].load += share
-      resources[index].openFlows -= 1
+  private func freeze(_ place: Int, share: Double) {
+    classes[place].isOpen = false
+    classes[place].share = share
+    let total = Double(classes[place].flowCount) * share
+    let weight = classes[place].totalWeight
+    for bound in classes[place].bounds {
+      let index = Int(bounds[bound])
+      resources[index].spare = max(0, resources[index].spare - total)
       resources[index].openWeight -= weight
+      resources[index].openClasses -= 1
     }
   }
 }

@@ -3,9 +3,12 @@
 /// A network of resources with capacities in bytes/s that flows share max-min fairly by weight.
 ///
 /// A flow occupies every resource of its path at one rate, bounded by its own cap. Rates change
-/// only when a flow starts or ends or a capacity changes, and only in the connected component that this touches.
-/// Completion times are rounded up to whole picoseconds. All iteration is in id or start order,
-/// so results are reproducible to the bit.
+/// only when a flow starts or ends or a capacity changes, and only where full resources connect flows
+/// with this. Flows alike in path, weight and cap have one rate and are one class: a change costs the
+/// classes concerned and the logarithm of the flows.
+///
+/// Completion times are rounded up to whole picoseconds. All iteration is in an order that follows
+/// from the calls alone, so results are reproducible to the bit.
 public struct FluidNetwork {
   /// A directed capacity.
   public struct ResourceID: Hashable, Sendable {
@@ -27,79 +30,90 @@ public struct FluidNetwork {
   }
 
   struct Resource {
-    var name: String
-    /// As added.
-    var nominal: Double
-    /// Now.
-    var capacity: Double
-    /// Bytes that could have passed until the capacity changed last, and when that was.
-    var offered = 0.0
-    var changed = SimTime.zero
-    /// Slots of the flows that pass, in no particular order.
-    var members: [Int32] = []
-    /// Bytes of flows that have ended.
-    var settledBytes = 0.0
-    /// Sum of the rates of its flows.
-    var load = 0.0
-    /// Whether its flows wait in one queue, so that a blocked one holds the others up.
-    var isEgress = false
-    // Scratch of one sharing computation.
+    // What sharing looks at comes first, side by side.
+
     var stamp: UInt64 = 0
     var spare = 0.0
     var openWeight = 0.0
-    var openFlows = 0
+    var openClasses = 0
+    var leastLimit = 0.0
+    var level = 0.0
+    /// The classes that pass: first of a list of hops, -1 if there is none.
+    var firstHop: Int32 = -1
+    /// Whether its flows wait in one queue, so that a blocked one holds the others up.
+    var isEgress = false
+    /// Whether it is about to be held up; while sharing only.
+    var isHeld = false
+    /// Whether it is in `dirtyResources`.
+    var isDirty = false
+    /// Whole bytes/s that it has room for, and that its classes could take at most.
+    var room: Int64
+    var demand: Int64 = 0
+    /// Bytes/s now, and as added.
+    var capacity: Double
+    let nominal: Double
+
+    /// Bytes that could have passed until the capacity changed last, and when that was.
+    var offered = 0.0
+    var changed = SimTime.zero
+    /// Bytes of flows that have ended.
+    var settledBytes = 0.0
+    /// Sum of the rates of its flows, as of `loadVersion`.
+    var load = 0.0
+    var loadVersion: UInt64 = 0
+
+    init(bytesPerSecond: Double, room: Int64) {
+      capacity = bytesPerSecond
+      nominal = bytesPerSecond
+      self.room = room
+    }
+
+    /// Whether it may be full.
+    var isContended: Bool { demand > room }
   }
 
   struct Flow {
-    var path: [ResourceID]
-    var bytes: Double
-    var weight: Double
-    var cap: Double
     var tag: UInt64
     /// Order of start; identifies the flow, 0 when the slot is free.
     var order: UInt64
-    var rate = 0.0
-    /// Bytes left at `updated`.
-    var remaining: Double
-    var updated: SimTime
-    var finish = SimTime.zero
-    /// Counts rate changes, so that stale heap entries are recognised.
-    var version: UInt32 = 0
-    // Scratch of one sharing computation.
-    var stamp: UInt64 = 0
-    var isOpen = false
-    var share = 0.0
-    var fluidShare = 0.0
-  }
-
-  struct Due {
-    var key: UInt128
-    var slot: Int32
-    var version: UInt32
+    var bytes: Double
+    /// What its class had served per flow when it started.
+    var begin: Double
+    var place: Int32
   }
 
   var resources: [Resource] = []
+  private var names: [String] = []
   var flows: [Flow] = []
   private var freeSlots: [Int32] = []
   private var order: UInt64 = 0
-  /// Binary heap of completion times, with stale entries.
-  private var due: [Due] = []
-  /// Resources whose flows have changed since the last sharing computation, and when.
-  private var dirty: [Int32] = []
-  private var dirtyTime = SimTime.zero
-  var stamp: UInt64 = 0
-  // Scratch of one sharing computation, kept to avoid allocation.
-  var componentResources: [Int32] = []
-  var componentFlows: [Int32] = []
+
+  // Classes, each in a place of its own; see FluidNetwork+Classes.
+  var classes: [FlowClass] = []
+  var ends: [FlowEnds] = []
+  var hops: [Hop] = []
+  var deadlines = Deadlines()
+  var buckets = [Int32](repeating: -1, count: 16)
+  /// Empty places by length of path.
+  var freePlaces: [[Int32]] = []
+
+  /// What has changed since the last sharing computation, and when.
+  var dirtyResources: [Int32] = []
+  var dirtyClasses: [Int32] = []
+  var dirtyTime = SimTime.zero
+  /// Counts sharing computations.
+  var version: UInt64 = 0
+  /// Scratch of one sharing computation: room for all resources, then all classes, then all hops.
+  var component: [Int32] = []
 
   /// How far flows that are blocked hold up others in the same egress, 0…1.
   private(set) var headOfLineCoupling = 0.0
 
   public private(set) var activeFlows = 0
-  /// Flows whose rate has been computed, over all computations; shows what a change touches.
-  public internal(set) var recomputedFlows = 0
+  /// Classes whose rate has been computed, over all computations; shows what a change touches.
+  public internal(set) var recomputedClasses = 0
 
-  public init() {}
+  public init() { addStandingClass() }
 
   // MARK: Resources
 
@@ -107,13 +121,14 @@ public struct FluidNetwork {
   /// - Precondition: `bytesPerSecond` is positive and finite.
   public mutating func addResource(name: String, bytesPerSecond: Double) -> ResourceID {
     precondition(bytesPerSecond > 0 && bytesPerSecond.isFinite)
-    resources.append(
-      Resource(name: name, nominal: bytesPerSecond, capacity: bytesPerSecond))
+    names.append(name)
+    component.append(0)
+    resources.append(Resource(bytesPerSecond: bytesPerSecond, room: room(bytesPerSecond)))
     return ResourceID(index: resources.count - 1)
   }
 
   public var resourceIDs: [ResourceID] { resources.indices.map(ResourceID.init(index:)) }
-  public func name(of id: ResourceID) -> String { resources[Int(id.index)].name }
+  public func name(of id: ResourceID) -> String { names[Int(id.index)] }
   /// Bytes/s, as added.
   public func capacity(of id: ResourceID) -> Double { resources[Int(id.index)].nominal }
 
@@ -128,6 +143,7 @@ public struct FluidNetwork {
     precondition(order == 0 && (0...1).contains(coupling))
     headOfLineCoupling = coupling
     for id in egress { resources[Int(id.index)].isEgress = true }
+    for index in resources.indices { resources[index].room = room(resources[index].capacity) }
   }
 
   /// Changes a capacity from now on; flows stand still while it is 0.
@@ -141,7 +157,15 @@ public struct FluidNetwork {
     resources[index].offered = bytesOffered(by: id, at: now)
     resources[index].changed = now
     resources[index].capacity = bytesPerSecond
-    markDirty([id])
+    resources[index].room = room(bytesPerSecond)
+    markDirty(resource: index)
+    var hop = resources[index].firstHop
+    while hop >= 0 {
+      let place = Int(hops[Int(hop)].place)
+      narrow(place)
+      noteDemand(of: place)
+      hop = hops[Int(hop)].next
+    }
   }
 
   /// Bytes that could have passed a resource by `now`.
@@ -151,23 +175,35 @@ public struct FluidNetwork {
   }
 
   /// Share of a resource's present capacity in use, 0…1; of none, all is in use if anyone waits.
+  /// - Complexity: O(classes on the resource) after a change, O(1) otherwise.
   public mutating func utilisation(of id: ResourceID) -> Double {
     resolve()
-    guard resources[Int(id.index)].capacity > 0 else {
-      return resources[Int(id.index)].members.isEmpty ? 0 : 1
+    let index = Int(id.index)
+    guard resources[index].capacity > 0 else { return resources[index].firstHop < 0 ? 0 : 1 }
+    if resources[index].loadVersion != version {
+      resources[index].loadVersion = version
+      resources[index].load = sum(over: index) { Double($0.flowCount) * $0.rate }
     }
-    return resources[Int(id.index)].load / resources[Int(id.index)].capacity
+    return resources[index].load / resources[index].capacity
   }
 
   /// Bytes that have passed a resource by `now`, flows under way included.
-  /// - Complexity: O(flows on the resource).
+  /// - Precondition: no flow ends before `now`.
+  /// - Complexity: O(classes on the resource).
   public mutating func bytesMoved(over id: ResourceID, at now: SimTime) -> Double {
     resolve()
-    let resource = resources[Int(id.index)]
-    return resource.members.sorted().reduce(resource.settledBytes) { sum, slot in
-      let flow = flows[Int(slot)]
-      return sum + flow.bytes - Self.left(of: flow, at: now)
+    let index = Int(id.index)
+    return resources[index].settledBytes + sum(over: index) { $0.moved(at: now) }
+  }
+
+  private func sum(over resource: Int, _ value: (FlowClass) -> Double) -> Double {
+    var sum = 0.0
+    var hop = resources[resource].firstHop
+    while hop >= 0 {
+      sum += value(classes[Int(hops[Int(hop)].place)])
+      hop = hops[Int(hop)].next
     }
+    return sum
   }
 
   // MARK: Flows
@@ -178,6 +214,7 @@ public struct FluidNetwork {
   ///   - cap: its own limit, bytes/s.
   ///   - tag: handed back with the completion.
   /// - Precondition: the path names no resource twice; an empty path needs a finite cap.
+  /// - Complexity: O(length of the path + log flows of its class), the sharing apart.
   public mutating func start(
     bytes: Int, path: [ResourceID], weight: Double = 1, cap: Double = .infinity, tag: UInt64,
     at now: SimTime
@@ -186,27 +223,22 @@ public struct FluidNetwork {
     precondition(!path.isEmpty || cap.isFinite, "a flow needs something that limits it")
     touch(at: now)
     order += 1
+    let place =
+      bytes == 0 ? standingPlace(at: now) : place(path: path, weight: weight, cap: cap)
+    let begin = join(place, at: now)
     let flow = Flow(
-      path: path, bytes: Double(bytes), weight: weight, cap: cap, tag: tag, order: order,
-      remaining: Double(bytes), updated: now, finish: now)
+      tag: tag, order: order, bytes: Double(bytes), begin: begin, place: Int32(place))
     let slot: Int32
     if let free = freeSlots.popLast() {
       slot = free
-      let version = flows[Int(slot)].version
       flows[Int(slot)] = flow
-      flows[Int(slot)].version = version &+ 1
     } else {
       slot = Int32(flows.count)
       flows.append(flow)
     }
     activeFlows += 1
-    for resource in path { resources[Int(resource.index)].members.append(slot) }
-    if bytes == 0 {
-      pushDue(slot)
-    } else if path.isEmpty {
-      setRate(cap, of: slot, at: now)
-    }
-    markDirty(path)
+    ends[place].push(.init(amount: begin + flow.bytes, order: order, slot: slot))
+    if ends[place].first?.slot == slot { noteFirst(of: place) }
     return FlowID(slot: slot, order: order)
   }
 
@@ -214,10 +246,11 @@ public struct FluidNetwork {
   /// - Returns: the bytes it has moved.
   @discardableResult
   public mutating func cancel(_ id: FlowID, at now: SimTime) -> Double {
-    guard flows[Int(id.slot)].order == id.order else { return 0 }
-    touch(at: now)
     let flow = flows[Int(id.slot)]
-    let moved = flow.bytes - Self.left(of: flow, at: now)
+    guard flow.order == id.order else { return 0 }
+    touch(at: now)
+    let place = Int(flow.place)
+    let moved = min(flow.bytes, max(0, classes[place].served(at: now) - flow.begin))
     remove(id.slot, moved: moved)
     return moved
   }
@@ -225,128 +258,67 @@ public struct FluidNetwork {
   /// Current rate of a flow, bytes/s; 0 once it has ended.
   public mutating func rate(of id: FlowID) -> Double {
     resolve()
-    return flows[Int(id.slot)].order == id.order ? flows[Int(id.slot)].rate : 0
+    let flow = flows[Int(id.slot)]
+    return flow.order == id.order ? classes[Int(flow.place)].rate : 0
   }
 
   /// When the next flow ends at current rates, or nil.
   public var nextCompletion: SimTime? {
     mutating get {
       resolve()
-      dropStale()
-      return due.first.map { Self.time(of: $0) }
+      return deadlines.earliest().map { SimTime(picoseconds: $0.time) }
     }
   }
 
-  /// Ends one flow that is due by `now`, in order of time and then of start; nil if none is.
+  /// Ends one flow that is due by `now`; nil if none is.
+  ///
+  /// They come in order of time and then of start; flows of one class that end within one picosecond
+  /// come as they end, and only those that end at the very same moment in order of start.
   public mutating func popCompletion(at now: SimTime) -> Completion? {
-    dropStale()
     // A flow due at the very instant of the last change is done whatever the new rates are.
-    if !dirty.isEmpty, due.first.map({ Self.time(of: $0) > dirtyTime }) ?? true {
-      resolve()
-      dropStale()
-    }
-    guard let next = due.first, Self.time(of: next) <= now else { return nil }
-    let time = Self.time(of: next)
-    touch(at: max(time, dirty.isEmpty ? time : dirtyTime))
-    popDue()
-    let flow = flows[Int(next.slot)]
-    remove(next.slot, moved: flow.bytes)
+    if isDirty, deadlines.earliest().map({ $0.time > dirtyTime.picoseconds }) ?? true { resolve() }
+    guard let next = deadlines.earliest(), next.time <= now.picoseconds,
+      let end = ends[next.place].first
+    else { return nil }
+    let time = SimTime(picoseconds: next.time)
+    touch(at: isDirty ? max(time, dirtyTime) : time)
+    let flow = flows[Int(end.slot)]
+    remove(end.slot, moved: flow.bytes)
     return Completion(
-      flow: FlowID(slot: next.slot, order: flow.order), tag: flow.tag, time: time)
+      flow: FlowID(slot: end.slot, order: flow.order), tag: flow.tag, time: time)
   }
 
   private mutating func remove(_ slot: Int32, moved: Double) {
-    let path = flows[Int(slot)].path
-    for resource in path {
-      let index = Int(resource.index)
-      resources[index].settledBytes += moved
-      if let position = resources[index].members.firstIndex(of: slot) {
-        resources[index].members.swapAt(position, resources[index].members.count - 1)
-        resources[index].members.removeLast()
-      }
-    }
+    let flow = flows[Int(slot)]
     flows[Int(slot)].order = 0
-    flows[Int(slot)].version &+= 1
     freeSlots.append(slot)
     activeFlows -= 1
-    markDirty(path)
+    leave(Int(flow.place), begin: flow.begin, moved: moved)
   }
 
   // MARK: Laziness
 
+  private var isDirty: Bool { !dirtyClasses.isEmpty || !dirtyResources.isEmpty }
+
   /// Before a change at `now`: settles earlier changes, so that all pending ones share an instant.
   private mutating func touch(at now: SimTime) {
-    if !dirty.isEmpty, dirtyTime < now { resolve() }
+    if isDirty, dirtyTime < now { resolve() }
     dirtyTime = now
   }
 
-  private mutating func markDirty(_ path: [ResourceID]) {
-    for resource in path { dirty.append(resource.index) }
-  }
-
-  /// Shares capacity anew in every component that has changed.
+  /// Shares capacity anew wherever something has changed.
   private mutating func resolve() {
-    guard !dirty.isEmpty else { return }
-    collectComponents(from: dirty)
-    dirty.removeAll(keepingCapacity: true)
-    share(at: dirtyTime)
-  }
-
-  // MARK: Time
-
-  static func left(of flow: Flow, at now: SimTime) -> Double {
-    max(0, flow.remaining - flow.rate * (now - flow.updated).seconds)
-  }
-
-  mutating func setRate(_ rate: Double, of slot: Int32, at now: SimTime) {
-    let index = Int(slot)
-    guard rate != flows[index].rate else { return }
-    flows[index].remaining = Self.left(of: flows[index], at: now)
-    flows[index].updated = now
-    flows[index].rate = rate
-    guard flows[index].bytes > 0 else { return }
-    guard rate > 0 else {
-      // It stands still: whatever was due is stale.
-      flows[index].version &+= 1
-      return
+    guard isDirty else { return }
+    version += 1
+    let count = share()
+    recomputedClasses += count
+    for position in resources.count..<resources.count + count {
+      let place = Int(component[position])
+      if classes[place].setRate(at: dirtyTime) { setDeadline(of: place) }
     }
-    let picoseconds = (flows[index].remaining * 1e12 / rate).rounded(.up)
-    flows[index].finish = now + SimDuration.nearest(picoseconds)
-    flows[index].version &+= 1
-    pushDue(slot)
-  }
-
-  private static func time(of entry: Due) -> SimTime {
-    SimTime(picoseconds: Int64(entry.key >> 64))
-  }
-
-  private mutating func pushDue(_ slot: Int32) {
-    let flow = flows[Int(slot)]
-    let key = UInt128(UInt64(flow.finish.picoseconds)) << 64 | UInt128(flow.order)
-    var position = due.count
-    due.append(Due(key: key, slot: slot, version: flow.version))
-    while position > 0, due[position].key < due[(position - 1) / 2].key {
-      due.swapAt(position, (position - 1) / 2)
-      position = (position - 1) / 2
-    }
-  }
-
-  private mutating func popDue() {
-    let last = due.removeLast()
-    guard !due.isEmpty else { return }
-    var position = 0
-    while true {
-      var child = 2 * position + 1
-      guard child < due.count else { break }
-      if child + 1 < due.count, due[child + 1].key < due[child].key { child += 1 }
-      guard due[child].key < last.key else { break }
-      due[position] = due[child]
-      position = child
-    }
-    due[position] = last
-  }
-
-  private mutating func dropStale() {
-    while let first = due.first, flows[Int(first.slot)].version != first.version { popDue() }
+    for index in dirtyResources { resources[Int(index)].isDirty = false }
+    for place in dirtyClasses { classes[Int(place)].isDirty = false }
+    dirtyResources.removeAll(keepingCapacity: true)
+    dirtyClasses.removeAll(keepingCapacity: true)
   }
 }

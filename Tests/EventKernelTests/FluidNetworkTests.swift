@@ -48,10 +48,10 @@ import Testing
   let b = network.addResource(name: "b", bytesPerSecond: 1)
   _ = network.start(bytes: 100, path: [a], tag: 0, at: .zero)
   _ = network.nextCompletion
-  let before = network.recomputedFlows
+  let before = network.recomputedClasses
   _ = network.start(bytes: 100, path: [b], tag: 1, at: .zero)
   _ = network.nextCompletion
-  #expect(network.recomputedFlows - before == 1)
+  #expect(network.recomputedClasses - before == 1)
 }
 
 /// A capacity that falls to nothing holds its flow up for just as long; a halved one halves it.

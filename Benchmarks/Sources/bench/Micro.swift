@@ -16,6 +16,7 @@ enum Micro {
       ("flow_rerating_10", { flows(10) }),
       ("flow_rerating_100", { flows(100) }),
       ("flow_rerating_1k", { flows(1000) }),
+      ("flow_rerating_10k", { flows(10_000) }),
       ("step_time_decode", { stepTime(prefill: 0) }),
       ("step_time_mixed", { stepTime(prefill: 1024) }),
       ("store_operations", { store() }),
@@ -70,7 +71,7 @@ enum Micro {
         bytes: 1_000_000 + draws.integer(below: 100_000_000), path: path, tag: 0, at: now)
     }
     for _ in 0..<concurrent { start(&network, at: .zero) }
-    let operations = max(100, 100_000 / concurrent)
+    let operations = max(1000, 100_000 / concurrent)
     return measure("flow_rerating_\(concurrent)", operations: operations) {
       for _ in 0..<operations {
         let time = network.nextCompletion!
