@@ -48,6 +48,11 @@ public struct SimDuration: Comparable, Hashable, Sendable {
 
   /// The nearest whole number of picoseconds, within what can be counted.
   @inlinable public static func nearest(_ picoseconds: Double) -> SimDuration {
+    // What fits is rounded without a call.
+    if picoseconds >= 0, picoseconds < 1e15 {
+      let below = Int64(picoseconds)
+      return SimDuration(picoseconds: picoseconds - Double(below) < 0.5 ? below : below + 1)
+    }
     let whole = picoseconds.rounded()
     guard whole < 9.2e18 else { return SimDuration(picoseconds: .max) }
     return SimDuration(picoseconds: whole > -9.2e18 ? Int64(whole) : .max)

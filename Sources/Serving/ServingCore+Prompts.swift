@@ -13,6 +13,13 @@ extension ServingCore {
     hashes(request, blockTokens: system.blockTokens, count: fullBlocks(request))
   }
 
+  /// Hash of one of the prompt's full blocks.
+  func fullBlockHash(_ request: Int, _ block: Int) -> BlockHash {
+    BlockHashing.hash(
+      promptIDs: offered[request].promptIDs, idTokens: stream.blockTokens,
+      blockTokens: system.blockTokens, block: block)
+  }
+
   /// Hashes of the blocks a cache may supply: full ones, leaving one token to compute.
   func cacheableHashes(_ request: Int) -> [BlockHash] {
     hashes(

@@ -33,14 +33,13 @@ struct StoreSeat {
 struct StoreDriver {
   let geometry: PoolGeometry
   private let pool: TimedPool
-  private var memories: [TimedMemory]
-  private var clients: [StoreClient]
-  private var seats: [StoreSeat]
+  private let memories: Table<TimedMemory>
+  private let clients: Table<StoreClient>
+  private let seats: Table<StoreSeat>
   private let pollNanoseconds: UInt64
   private let pollSpan: SimDuration
 
-  private var processes: [StoreProcess] = []
-  private var freeProcesses: [Int] = []
+  private var processes = Slab<StoreProcess>()
   private var operations = StoreOperations()
   private(set) var use = StoreUse()
 
@@ -53,7 +52,9 @@ struct StoreDriver {
   private(set) var lives: [Int]
   private var isTicking: [Bool]
   /// State of the network for which each node's line accesses are timed.
-  private var timed: [NetworkState?]
+  private var timed: [NetworkState]
+  /// Doorbell writes of which all sleeping managers know.
+  private var heard = 0
   /// Operations under way, signs of life left out.
   private var underWay = 0
   /// The node that clears the traces of the dead away.
@@ -72,34 +73,36 @@ struct StoreDriver {
     pool.watch(geometry.doorbells)
     self.pool = pool
     let timing = Self.timing(core.workload.rack.cxl)
-    memories = (0..<nodes).map { TimedMemory(pool: pool, host: $0, timing: timing) }
+    memories = Table((0..<nodes).map { TimedMemory(pool: pool, host: $0, timing: timing) })
     // The seed's fingerprint matters to real clients only: this pool lives as long as the run.
     Pool.format(&memories[0], geometry, hashSeed: core.workload.seed)
     let poll = UInt64((system.pollSeconds * 1e9).rounded(.up))
     let geometry = geometry
     // Prefill nodes alone write.
     let quota = geometry.chunks / core.workload.rack.prefill.count
-    clients = (0..<nodes).map {
-      StoreClient(geometry, node: $0, pollNanoseconds: poll, chunkQuota: quota)
-    }
+    clients = Table(
+      (0..<nodes).map {
+        StoreClient(geometry, node: $0, pollNanoseconds: poll, chunkQuota: quota)
+      })
     chunkQuota = quota
     let lease = UInt64((system.leaseSeconds * 1e9).rounded(.up))
     self.lease = lease
     hasFaults = core.faults.isPresent
     // A standby on every further node that has a seat, or the rack might be left without a manager.
     let managers = hasFaults ? min(nodes, geometry.seats) : 1
-    seats = (0..<managers).map {
-      StoreSeat(
-        node: $0,
-        manager: LockManager(
-          geometry, seat: $0, pollNanoseconds: poll, leaseNanoseconds: lease))
-    }
+    seats = Table(
+      (0..<managers).map {
+        StoreSeat(
+          node: $0,
+          manager: LockManager(
+            geometry, seat: $0, pollNanoseconds: poll, leaseNanoseconds: lease))
+      })
     pollNanoseconds = poll
     pollSpan = SimDuration(picoseconds: Int64(poll) * 1000)
     isUp = Array(repeating: true, count: nodes)
     lives = Array(repeating: 0, count: nodes)
     isTicking = Array(repeating: false, count: nodes)
-    timed = Array(repeating: nil, count: nodes)
+    timed = Array(repeating: .unknown, count: nodes)
     // The rack is up before the first request: nodes join before time begins.
     while !seats[0].manager.isRuling { _ = seats[0].manager.step(&memories[0]) }
     for node in clients.indices {
@@ -161,14 +164,7 @@ struct StoreDriver {
       purpose: purpose, kind: kind, place: place, started: core.now)
     if !process.isTick { underWay += 1 }
     if request >= 0 { core.began(request) }
-    let slot: Int
-    if let free = freeProcesses.popLast() {
-      slot = free
-      processes[slot] = process
-    } else {
-      slot = processes.count
-      processes.append(process)
-    }
+    let slot = processes.add(process)
     core.schedule(.store(process: Int32(slot)), at: core.now, node: node)
   }
 
@@ -213,7 +209,7 @@ struct StoreDriver {
   private mutating func release(_ slot: Int) {
     operations.remove(processes[slot].kind, processes[slot].place)
     processes[slot].answer = nil
-    freeProcesses.append(slot)
+    processes.remove(slot)
   }
 
   private mutating func backOff(_ slot: Int, _ pause: inout SimDuration, _ now: SimTime) {
@@ -277,16 +273,23 @@ struct StoreDriver {
   }
 
   /// What the timing of line accesses depends on.
-  private struct NetworkState: Hashable {
-    var version: UInt32
+  private struct NetworkState: Equatable {
+    /// −1 before the first.
+    var version: Int
     var slowdown: Double
+
+    static var unknown: NetworkState { NetworkState(version: -1, slowdown: 1) }
   }
 
+  @inline(__always)
   private mutating func prepare(_ node: Int, _ core: inout ServingCore) {
     memories[node].elapsed = 0
     let state = NetworkState(
-      version: core.networkVersion, slowdown: core.faults.cxlLatencyFactor)
-    guard timed[node] != state else { return }
+      version: Int(core.networkVersion), slowdown: core.faults.cxlLatencyFactor)
+    if timed[node] != state { time(node, state, &core) }
+  }
+
+  private mutating func time(_ node: Int, _ state: NetworkState, _ core: inout ServingCore) {
     timed[node] = state
     let load = core.fabric.cxlLoad(host: node, in: &core.network)
     memories[node].timing = Self.timing(
@@ -306,9 +309,11 @@ struct StoreDriver {
     let node = seats[seat].node
     var next = core.now
     repeat {
-      let stall = core.faults.cxlStall(host: node, at: core.now) ?? .zero
-      let earliest = max(seats[seat].pausedUntil, stall)
-      guard core.now >= earliest else { return scheduleManager(seat, at: earliest, &core) }
+      if hasFaults {
+        let stall = core.faults.cxlStall(host: node, at: core.now) ?? .zero
+        let earliest = max(seats[seat].pausedUntil, stall)
+        guard core.now >= earliest else { return scheduleManager(seat, at: earliest, &core) }
+      }
       seats[seat].asleepSince = nil
       let awakeSince = seats[seat].awakeSince ?? core.now
       seats[seat].awakeSince = awakeSince
@@ -345,6 +350,7 @@ struct StoreDriver {
     }
     seats[seat].asleepSince = time
     seats[seat].seenWrites = seen
+    heard = -1
     // Its duty wakes it, if no doorbell does before.
     if hasFaults, isNeeded(core) { scheduleManager(seat, at: time + dutySpan, &core) }
     wakeManagers(at: time, &core)
@@ -363,7 +369,13 @@ struct StoreDriver {
       .lockManager(seat: UInt8(seat), version: seats[seat].version), at: time)
   }
 
+  @inline(__always)
   private mutating func wakeManagers(at now: SimTime, _ core: inout ServingCore) {
+    if pool.watchedStores != heard { wakeSleepers(at: now, &core) }
+  }
+
+  private mutating func wakeSleepers(at now: SimTime, _ core: inout ServingCore) {
+    heard = pool.watchedStores
     for seat in seats.indices {
       guard let since = seats[seat].asleepSince, pool.watchedStores != seats[seat].seenWrites
       else { continue }
@@ -443,7 +455,7 @@ struct StoreDriver {
       geometry, node: node, pollNanoseconds: pollNanoseconds, chunkQuota: chunkQuota)
     memories[node] = TimedMemory(
       pool: pool, host: node, timing: Self.timing(core.workload.rack.cxl))
-    timed[node] = nil
+    timed[node] = .unknown
     isUp[node] = false
     isTicking[node] = false
     lives[node] += 1
@@ -459,7 +471,8 @@ struct StoreDriver {
       seats[seat].asleepSince = nil
     }
     // Nobody would ever grant a lock again, nor fence anybody.
-    if !seats.contains(where: { $0.isRunning || core.faults.returns($0.node) }) {
+    if !seats.indices.contains(where: { seats[$0].isRunning || core.faults.returns(seats[$0].node) }
+    ) {
       core.giveUp(reason: "every node with a lock manager has died")
     }
   }

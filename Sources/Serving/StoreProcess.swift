@@ -118,27 +118,3 @@ struct StoreOperations {
     }
   }
 }
-
-/// Values of one kind, each in a place where it changes without being moved.
-struct Slab<Value> {
-  private var values: [Value] = []
-  private var free: [Int] = []
-
-  /// Takes a place; a place given back is used again first.
-  mutating func add(_ value: Value) -> Int {
-    guard let place = free.popLast() else {
-      values.append(value)
-      return values.count - 1
-    }
-    values[place] = value
-    return place
-  }
-
-  /// Gives a place back; the value stays until the place is used again.
-  mutating func remove(_ place: Int) { free.append(place) }
-
-  subscript(place: Int) -> Value {
-    get { values[place] }
-    _modify { yield &values[place] }
-  }
-}

@@ -42,29 +42,18 @@ public struct Line64: Hashable, Sendable {
   /// Word `index`, 0…7.
   @inlinable public subscript(index: Int) -> UInt64 {
     get {
-      switch index {
-      case 0: word0
-      case 1: word1
-      case 2: word2
-      case 3: word3
-      case 4: word4
-      case 5: word5
-      case 6: word6
-      default: word7
-      }
+      withUnsafeBytes(of: self) { $0.load(fromByteOffset: Self.offset(index), as: UInt64.self) }
     }
     set {
-      switch index {
-      case 0: word0 = newValue
-      case 1: word1 = newValue
-      case 2: word2 = newValue
-      case 3: word3 = newValue
-      case 4: word4 = newValue
-      case 5: word5 = newValue
-      case 6: word6 = newValue
-      default: word7 = newValue
+      withUnsafeMutableBytes(of: &self) {
+        $0.storeBytes(of: newValue, toByteOffset: Self.offset(index), as: UInt64.self)
       }
     }
+  }
+
+  @inlinable static func offset(_ index: Int) -> Int {
+    precondition(index >= 0 && index < 8)
+    return 8 * index
   }
 
   /// The number its writer gave this version of the line.

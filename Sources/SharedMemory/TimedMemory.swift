@@ -10,10 +10,10 @@
 /// A copy of the value is the same host: it shares the cache and keeps a clock of its own.
 public struct TimedMemory: SharedMemory {
   /// The host's lines. In memory of its own, so that an access checks no array's owner.
-  @usableFromInline final class Cache {
+  private final class Cache {
     /// Line index + 1, doubled, plus 1 if the copy is dirty; 0 when the place is empty.
-    @usableFromInline let tags: UnsafeMutablePointer<UInt64>
-    @usableFromInline let lines: UnsafeMutablePointer<Line64>
+    let tags: UnsafeMutablePointer<UInt64>
+    let lines: UnsafeMutablePointer<Line64>
 
     init(lines count: Int) {
       tags = .allocate(capacity: count)
@@ -39,8 +39,12 @@ public struct TimedMemory: SharedMemory {
   public var counters: MemoryCounters { counts }
 
   @usableFromInline var counts = MemoryCounters()
-  @usableFromInline let cache: Cache
+  private let cache: Cache
   @usableFromInline let mask: UInt64
+  // The cache's and the device's own.
+  @usableFromInline let tags: UnsafeMutablePointer<UInt64>
+  @usableFromInline let lines: UnsafeMutablePointer<Line64>
+  @usableFromInline let device: UnsafeMutablePointer<Line64>
   /// Missing loads since the last fence: the first pays the latency, the others are pipelined.
   @usableFromInline var missesInFlight = 0
   /// Write-backs and line stores since the last fence.
@@ -59,39 +63,42 @@ public struct TimedMemory: SharedMemory {
     while count < cacheLines { count *= 2 }
     cache = Cache(lines: count)
     mask = UInt64(count - 1)
+    tags = cache.tags
+    lines = cache.lines
+    device = pool.lines
   }
 
   @inlinable public mutating func load(_ address: Address) -> UInt64 {
     let place = cached(pool.index(address))
-    return UnsafeRawPointer(cache.lines + place)
+    return UnsafeRawPointer(lines + place)
       .load(fromByteOffset: Int(address.offset & 56), as: UInt64.self)
   }
 
   @inlinable public mutating func loadLine(_ line: Address) -> Line64 {
     let place = cached(pool.index(line))
     elapsed += 7 * timing.cacheHit
-    counts.cacheHits += 7
-    return cache.lines[place]
+    counts.cacheHits &+= 7
+    return lines[place]
   }
 
   @inlinable public mutating func store(_ value: UInt64, to address: Address) {
     let place = cached(pool.index(address))
-    UnsafeMutableRawPointer(cache.lines + place)
+    UnsafeMutableRawPointer(lines + place)
       .storeBytes(of: value, toByteOffset: Int(address.offset & 56), as: UInt64.self)
-    cache.tags[place] |= 1
+    tags[place] |= 1
   }
 
   @inlinable public mutating func flush(_ line: Address) {
     let index = pool.index(line)
-    let place = Int(index & mask)
-    let tag = cache.tags[place]
-    guard tag >> 1 == index + 1 else { return }
+    let place = Int(truncatingIfNeeded: index & mask)
+    let tag = tags[place]
+    guard tag >> 1 == index &+ 1 else { return }
     if tag & 1 != 0 { writeBack(place) }
-    cache.tags[place] = 0
+    tags[place] = 0
   }
 
   @inlinable public mutating func fence() {
-    counts.fences += 1
+    counts.fences &+= 1
     if writesInFlight > 0 {
       elapsed += timing.latency + Double(writesInFlight - 1) * timing.pipelinedWrite
     }
@@ -101,37 +108,37 @@ public struct TimedMemory: SharedMemory {
 
   @inlinable public mutating func storeLine(_ line: Line64, at address: Address) {
     let index = pool.index(address)
-    let place = Int(index & mask)
+    let place = Int(truncatingIfNeeded: index & mask)
     // The store replaces all 64 bytes, so a dirty copy has nothing left to say.
-    if cache.tags[place] >> 1 == index + 1 { cache.tags[place] = 0 }
+    if tags[place] >> 1 == index &+ 1 { tags[place] = 0 }
     pool.write(line, index)
-    counts.lineWrites += 1
-    writesInFlight += 1
+    counts.lineWrites &+= 1
+    writesInFlight &+= 1
   }
 
   /// The place of the cache that holds the line, fetched if need be.
-  @inlinable mutating func cached(_ index: UInt64) -> Int {
-    let place = Int(index & mask)
-    let tag = cache.tags[place]
-    guard tag >> 1 != index + 1 else {
+  @inlinable @inline(__always) mutating func cached(_ index: UInt64) -> Int {
+    let place = Int(truncatingIfNeeded: index & mask)
+    let tag = tags[place]
+    guard tag >> 1 != index &+ 1 else {
       elapsed += timing.cacheHit
-      counts.cacheHits += 1
+      counts.cacheHits &+= 1
       return place
     }
     if tag & 1 != 0 { writeBack(place) }
     elapsed += missesInFlight == 0 ? timing.latency : timing.pipelinedRead
-    missesInFlight += 1
-    counts.lineReads += 1
-    cache.tags[place] = (index + 1) << 1
-    cache.lines[place] = pool.lines[Int(index)]
+    missesInFlight &+= 1
+    counts.lineReads &+= 1
+    tags[place] = (index &+ 1) << 1
+    lines[place] = device[Int(truncatingIfNeeded: index)]
     return place
   }
 
   /// Writes a modified line back.
   @usableFromInline mutating func writeBack(_ place: Int) {
-    pool.write(cache.lines[place], cache.tags[place] >> 1 - 1)
-    counts.lineWrites += 1
-    writesInFlight += 1
-    cache.tags[place] &= ~1
+    pool.write(lines[place], tags[place] >> 1 - 1)
+    counts.lineWrites &+= 1
+    writesInFlight &+= 1
+    tags[place] &= ~1
   }
 }

@@ -53,7 +53,7 @@ public final class TimedPool {
   }
 
   @inlinable func write(_ line: Line64, _ index: UInt64) {
-    lines[Int(index)] = line
-    if index &- watched.pointee.first < watched.pointee.count { watched.pointee.stores += 1 }
+    lines[Int(truncatingIfNeeded: index)] = line
+    if index &- watched.pointee.first < watched.pointee.count { watched.pointee.stores &+= 1 }
   }
 }

@@ -95,14 +95,16 @@ struct BlockHeap: Hashable {
     var last = free.popLast()
     while let block = last, blocks[Int(block)].generation == .max { last = free.popLast() }
     guard let block = last else { return nil }
-    let uses = blocks[Int(block)].generation & 0xFFFF_FFFF
+    var generation = blocks[Int(block)].generation
+    let uses = generation & 0xFFFF_FFFF
     if mutant == .wrapsGenerations, uses == 4 {
-      blocks[Int(block)].generation -= 3
+      generation -= 3
     } else if mutant != .keepsGeneration || uses == 0 {
-      blocks[Int(block)].generation += 1
+      generation += 1
     }
+    blocks[Int(block)].generation = generation
     takenCount += 1
-    return (Int(block), blocks[Int(block)].generation)
+    return (Int(block), generation)
   }
 
   /// Gives a block back that was taken.
@@ -114,13 +116,14 @@ struct BlockHeap: Hashable {
   /// The block holds published KV now, and is the most recently used.
   mutating func settle(_ reservation: Reservation) {
     takenCount -= 1
-    let block = Int32(reservation.block)
-    blocks[reservation.block].hash = reservation.hash
-    blocks[reservation.block].slot = Int32(reservation.slot)
-    blocks[reservation.block].isResident = true
-    name(block)
+    blocks.withUnsafeMutableBufferPointer { blocks in
+      blocks[reservation.block].hash = reservation.hash
+      blocks[reservation.block].slot = Int32(reservation.slot)
+      blocks[reservation.block].isResident = true
+    }
+    name(Int32(reservation.block))
     residentCount += 1
-    linkNewest(block)
+    linkNewest(Int32(reservation.block))
   }
 
   /// The block's KV is gone; its place is free.
@@ -179,17 +182,24 @@ struct BlockHeap: Hashable {
   }
 
   private mutating func linkNewest(_ block: Int32) {
-    blocks[Int(block)].older = newest
-    blocks[Int(block)].newer = -1
-    if newest >= 0 { blocks[Int(newest)].newer = block }
-    newest = block
+    let newest = newest
+    blocks.withUnsafeMutableBufferPointer { blocks in
+      blocks[Int(block)].older = newest
+      blocks[Int(block)].newer = -1
+      if newest >= 0 { blocks[Int(newest)].newer = block }
+    }
+    self.newest = block
     if oldest < 0 { oldest = block }
   }
 
   private mutating func unlink(_ block: Int32) {
     let (older, newer) = (blocks[Int(block)].older, blocks[Int(block)].newer)
-    if older >= 0 { blocks[Int(older)].newer = newer } else { oldest = newer }
-    if newer >= 0 { blocks[Int(newer)].older = older } else { newest = older }
+    blocks.withUnsafeMutableBufferPointer { blocks in
+      if older >= 0 { blocks[Int(older)].newer = newer }
+      if newer >= 0 { blocks[Int(newer)].older = older }
+    }
+    if older < 0 { oldest = newer }
+    if newer < 0 { newest = older }
   }
 
   // MARK: Blocks by hash
@@ -214,7 +224,7 @@ struct BlockHeap: Hashable {
     var before: Int32 = -1
     var after = buckets[bucket(of: hash)]
     while after >= 0, after < block { (before, after) = (after, blocks[Int(after)].next) }
-    blocks[Int(block)].next = after
+    if after >= 0 { blocks[Int(block)].next = after }
     setNext(of: before, hash, block)
   }
 
@@ -225,10 +235,12 @@ struct BlockHeap: Hashable {
     var after = buckets[bucket(of: hash)]
     while after >= 0, after != block { (before, after) = (after, blocks[Int(after)].next) }
     guard after >= 0 else { return }
-    setNext(of: before, hash, blocks[Int(block)].next)
-    blocks[Int(block)].next = -1
+    let next = blocks[Int(block)].next
+    setNext(of: before, hash, next)
+    if next >= 0 { blocks[Int(block)].next = -1 }
   }
 
+  @inline(__always)
   private mutating func setNext(of block: Int32, _ hash: BlockHash, _ next: Int32) {
     if block < 0 { buckets[bucket(of: hash)] = next } else { blocks[Int(block)].next = next }
   }

@@ -44,10 +44,11 @@ struct Evict: Operation {
     // A withheld block has line −1.
     var order = victims.indices.map { index in
       let shard = geometry.shard(of: victims[index].hash)
-      return (key: UInt64(shard) << 32 | UInt64(victims[index].slot + 1), index: index)
+      let place = UInt64(shard) << 32 | UInt64(victims[index].slot + 1)
+      return UInt128(place) << 64 | UInt128(index)
     }
-    order.sort { ($0.key, $0.index) < ($1.key, $1.index) }
-    self.victims = order.map { victims[$0.index] }
+    order.sort()
+    self.victims = order.map { victims[Int(truncatingIfNeeded: $0)] }
   }
 
   mutating func step<M: SharedMemory & ~Copyable>(
@@ -119,6 +120,7 @@ struct Evict: Operation {
     memory.fence()
     lost.removeAll(keepingCapacity: true)
     marked.removeAll(keepingCapacity: true)
+    marked.reserveCapacity(group.count)
     for index in group {
       let victim = victims[index]
       guard client.heap.isResident(victim.block, victim.generation),
@@ -132,7 +134,7 @@ struct Evict: Operation {
       // Where the line no longer tells of the block, the device has lost it and recovery has
       // mended the line: there is nothing to mark, but the block is to be had back.
       let line = memory.loadLine(client.geometry.entry(victim.slot))
-      guard let entry = IndexEntry(line, in: client.geometry) else {
+      guard let entry = IndexEntry(line, in: client.geometry.names) else {
         marked.append(Marked(victim: victim, writer: client.member))
         continue
       }
@@ -178,6 +180,7 @@ struct Evict: Operation {
       client.geometry.entry(client.geometry.next(after: marked[$0].victim.slot))
     }
     var emptied = -1
+    isEmptied.reserveCapacity(marked.count)
     for one in marked {
       let slot = one.victim.slot
       let next = client.geometry.next(after: slot)
@@ -212,7 +215,7 @@ struct Evict: Operation {
     _ slot: Int, _ memory: inout M, _ client: inout StoreClient
   ) -> Bool {
     let line = memory.loadLine(client.geometry.entry(slot))
-    return IndexEntry(line, in: client.geometry)?.state == .empty
+    return line.isZero || IndexEntry.isState(.empty, line, in: client.geometry.names)
   }
 
   /// Tombs right before an empty line keep no probe going, and would make probes ever longer: they
@@ -223,7 +226,7 @@ struct Evict: Operation {
     memory.invalidate(sweeping.count) { client.geometry.entry(sweeping[$0]) }
     sweeping.removeAll { slot in
       let line = memory.loadLine(client.geometry.entry(slot))
-      return IndexEntry(line, in: client.geometry)?.state != .tomb
+      return line.isZero || !IndexEntry.isState(.tomb, line, in: client.geometry.names)
     }
     memory.writeLines(sweeping.count) {
       LineWrite(Line64(), at: client.geometry.entry(sweeping[$0]))

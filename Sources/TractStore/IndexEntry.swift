@@ -40,21 +40,40 @@ struct IndexEntry: Hashable {
       Reservation(hash: BlockHash(hi: 0, lo: 0), block: 0, generation: 0, slot: 0))
   }
 
-  /// Reads a line; nil if it is torn or names a node or block that does not exist, which is
-  /// treated as a miss.
-  init?(_ line: Line64, in geometry: PoolGeometry) {
-    guard line.isSealed else { return nil }
-    self.init(unsealed: line, in: geometry)
+  /// Bounds of what a line may name: of a geometry, what reading a line needs.
+  struct Names {
+    var nodes: Int
+    var blocks: Int
   }
 
+  /// Reads a line; nil if it is torn or names a node or block that does not exist, which is
+  /// treated as a miss.
+  @inline(__always)
+  init?(_ line: Line64, in names: Names) {
+    guard line.isSealed else { return nil }
+    self.init(unsealed: line, in: names)
+  }
+
+  init?(_ line: Line64, in geometry: PoolGeometry) { self.init(line, in: geometry.names) }
+
   init?(unsealed line: Line64, in geometry: PoolGeometry) {
-    guard let state = State(rawValue: line[0] & 0xFF) else { return nil }
+    self.init(unsealed: line, in: geometry.names)
+  }
+
+  @inline(__always)
+  init?(unsealed line: Line64, in names: Names) {
+    guard let state = State(rawValue: line.word0 & 0xFF) else { return nil }
     self.state = state
-    writer = Member(word: line[0] >> 8 & 0xFF | line[0] & 0xFFFF_FFFF_0000_0000)
-    hash = BlockHash(hi: line[1], lo: line[2])
-    guard writer.node < geometry.nodes, line[3] < geometry.blocks else { return nil }
-    block = Int(line[3])
-    generation = line[4]
+    writer = Member(word: line.word0 >> 8 & 0xFF | line.word0 & 0xFFFF_FFFF_0000_0000)
+    hash = BlockHash(hi: line.word1, lo: line.word2)
+    guard writer.node < names.nodes, line.word3 < names.blocks else { return nil }
+    block = Int(line.word3)
+    generation = line.word4
+  }
+
+  /// Whether a line is whole and in this state.
+  static func isState(_ state: State, _ line: Line64, in names: Names) -> Bool {
+    IndexEntry(line, in: names)?.state == state
   }
 
   /// Reads a line that was torn by a change of its state alone, which is told by the seal: it fits

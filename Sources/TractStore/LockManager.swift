@@ -376,7 +376,8 @@ public struct LockManager: Hashable {
     var hasRung = false
     for node in 0..<geometry.nodes {
       let line = memory.loadLine(geometry.doorbell(node: node))
-      if doorbells[node].isSame(as: line), !everything { continue }
+      // Words are equal, and so the seal is: most have not rung.
+      if !everything, doorbells[node].isSame(as: line) { continue }
       let doorbell = Doorbell(line)
       // The dead may have rung just before they died: what they wanted is void. Words are never
       // torn, and a life rings before it wants anything: so a torn line tells as much.

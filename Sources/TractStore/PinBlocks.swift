@@ -96,6 +96,7 @@ public struct PinBlocks: Operation {
 
   /// Pins what a batch found; true if a prefix ends here.
   private mutating func take(_ client: inout StoreClient) -> Bool {
+    outcomes.reserveCapacity(outcomes.count + probe.findings.count)
     for index in probe.findings.indices {
       let finding = probe.findings[index]
       guard case .entry(let entry, let slot) = finding, entry.state == .ready else {
@@ -112,7 +113,10 @@ public struct PinBlocks: Operation {
         outcomes.append(.notReady)
         continue
       }
-      if first { unproven.append(outcomes.count) }
+      if first {
+        if unproven.isEmpty { unproven.reserveCapacity(probe.findings.count) }
+        unproven.append(outcomes.count)
+      }
       outcomes.append(
         .pinned(
           PinnedBlock(
@@ -132,7 +136,7 @@ public struct PinBlocks: Operation {
   ) {
     guard case .pinned(let block) = outcomes[index] else { return }
     let line = memory.loadLine(client.geometry.entry(block.slot))
-    if isStill(block, IndexEntry(line, in: client.geometry), client.mutant) {
+    if isStill(block, IndexEntry(line, in: client.geometry.names), client.mutant) {
       client.pins.prove(block: block.block, generation: block.generation)
       return
     }

@@ -54,6 +54,7 @@ struct PinTable: Hashable {
   }
 
   /// −1 if the block is not pinned so.
+  @inline(__always)
   private func place(of block: Int, _ word: UInt64) -> Int {
     var place = Int(first[block])
     while place >= 0, pins[place].word != word { place = Int(pins[place].next) }
@@ -88,9 +89,7 @@ struct PinTable: Hashable {
       place = pins.count
       pins.append(Pin())
     }
-    pins[place].word = word
-    pins[place].count = 1
-    link(place, block)
+    link(place, block, Pin(word: word, count: 1))
     mark(place)
     return true
   }
@@ -106,40 +105,50 @@ struct PinTable: Hashable {
     guard place >= 0 else {
       preconditionFailure("block \(block) generation \(generation) is unpinned more than pinned")
     }
-    guard pins[place].count == 1 else {
+    if pins[place].count > 1 {
       pins[place].count -= 1
       return
     }
     unlink(place, block)
-    pins[place] = Pin()
     freePlaces.append(place)
     mark(place)
   }
 
   /// Places of one block are in ascending order, so that equal tables compare equal.
-  private mutating func link(_ place: Int, _ block: Int) {
-    var before = -1
-    var after = Int(first[block])
-    while after >= 0, after < place { (before, after) = (after, Int(pins[after].next)) }
-    pins[place].next = Int32(after)
+  @inline(__always)
+  private mutating func link(_ place: Int, _ block: Int, _ pin: Pin) {
+    var pin = pin
+    var before: Int32 = -1
+    pin.next = first[block]
+    while pin.next >= 0, pin.next < place {
+      (before, pin.next) = (pin.next, pins[Int(pin.next)].next)
+    }
+    pins[place] = pin
     setNext(of: before, block, Int32(place))
   }
 
+  @inline(__always)
   private mutating func unlink(_ place: Int, _ block: Int) {
-    var before = -1
-    var after = Int(first[block])
-    while after != place { (before, after) = (after, Int(pins[after].next)) }
+    var before: Int32 = -1
+    var after = first[block]
+    while after != place { (before, after) = (after, pins[Int(after)].next) }
     setNext(of: before, block, pins[place].next)
+    pins[place] = Pin()
   }
 
-  private mutating func setNext(of place: Int, _ block: Int, _ next: Int32) {
-    if place < 0 { first[block] = next } else { pins[place].next = next }
+  @inline(__always)
+  private mutating func setNext(of place: Int32, _ block: Int, _ next: Int32) {
+    if place < 0 { first[block] = next } else { pins[Int(place)].next = next }
   }
 
+  @inline(__always)
   private mutating func mark(_ place: Int) {
     let line = place / PoolGeometry.pinsPerLine
+    if line >= isDirty.count || !isDirty[line] { markLine(line) }
+  }
+
+  private mutating func markLine(_ line: Int) {
     while isDirty.count <= line { isDirty.append(false) }
-    guard !isDirty[line] else { return }
     isDirty[line] = true
     dirtyLines.append(line)
   }

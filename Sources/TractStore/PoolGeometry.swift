@@ -191,6 +191,8 @@ public struct PoolGeometry: Hashable, Sendable {
   }
 
   public var blocks: Int { chunks * blocksPerChunk }
+  /// What index lines may name.
+  var names: IndexEntry.Names { IndexEntry.Names(nodes: nodes, blocks: blocks) }
   /// Lines of the index.
   public var entries: Int { shards * entriesPerShard }
   /// Locks: one a shard, then the chunk table's, the object store's and that of recovery.
@@ -227,7 +229,7 @@ public struct PoolGeometry: Hashable, Sendable {
   func pinLine(node: Int, _ line: Int) -> Address {
     areas.pins + self.line(node * (pinLinesPerNode + 1) + line + 1)
   }
-  private func line(_ index: Int) -> UInt64 { UInt64(index) * Line64.bytes }
+  private func line(_ index: Int) -> UInt64 { UInt64(truncatingIfNeeded: index) &* Line64.bytes }
 
   /// End of all protocol lines.
   public var metadataBytes: UInt64 { areas.end.offset }
@@ -287,8 +289,7 @@ public struct PoolGeometry: Hashable, Sendable {
 
   /// The line after `slot` in its shard.
   func next(after slot: Int) -> Int {
-    let shard = slot / entriesPerShard
-    return shard * entriesPerShard + (slot % entriesPerShard + 1) % entriesPerShard
+    (slot + 1) % entriesPerShard == 0 ? slot + 1 - entriesPerShard : slot + 1
   }
 }
 

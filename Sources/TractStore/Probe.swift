@@ -28,12 +28,12 @@ struct Probe: Hashable {
     var tornReads: Int32 = 0
 
     /// Where the hash may be put if nothing holds it and the probe ends at `slot`.
-    var vacancy: Int32 { vacant >= 0 ? vacant : slot }
+    var vacancy: Int { Int(vacant >= 0 ? vacant : slot) }
   }
 
   private var open: [Item] = []
   /// Lines read for each open hash in the next round.
-  private var span = 1
+  private var span: Int32 = 1
   private var stopsAtMiss = false
   /// The first hash known to have no entry.
   private var firstMiss: Int?
@@ -43,7 +43,7 @@ struct Probe: Hashable {
   private static var tornReadLimit: Int { 64 }
   /// Lines read for one hash in one round at most: hashes that far out are rare, and what is read
   /// beyond the entry is wasted.
-  private static var largestSpan: Int { 16 }
+  private static var largestSpan: Int32 { 16 }
 
   /// Nothing to look for.
   init() {}
@@ -56,10 +56,9 @@ struct Probe: Hashable {
   ) {
     self.stopsAtMiss = stopsAtMiss
     span = 1
-    firstMiss = nil
-    findings.removeAll(keepingCapacity: true)
-    findings.append(contentsOf: repeatElement(.absent(vacant: -1), count: count))
-    open.removeAll(keepingCapacity: true)
+    end()
+    findings.reserveCapacity(count)
+    for _ in 0..<count { findings.append(.absent(vacant: -1)) }
     open.reserveCapacity(count)
     for index in 0..<count {
       let hash = hash(index)
@@ -70,8 +69,8 @@ struct Probe: Hashable {
 
   /// Forgets what was found.
   mutating func end() {
-    findings.removeAll(keepingCapacity: true)
-    open.removeAll(keepingCapacity: true)
+    if !findings.isEmpty { findings.removeAll(keepingCapacity: true) }
+    if !open.isEmpty { open.removeAll(keepingCapacity: true) }
     firstMiss = nil
   }
 
@@ -79,82 +78,106 @@ struct Probe: Hashable {
   mutating func step<M: SharedMemory & ~Copyable>(
     _ memory: inout M, _ client: inout StoreClient
   ) -> Step<Void> {
-    let window = min(client.geometry.probeWindow, client.geometry.entriesPerShard)
+    let window = Int32(min(client.geometry.probeWindow, client.geometry.entriesPerShard))
     for item in open {
       var slot = Int(item.slot)
       memory.flush(client.geometry.entry(slot))
-      for _ in 1..<min(span, window - Int(item.distance)) {
+      for _ in 1..<min(span, window - item.distance) {
         slot = client.geometry.next(after: slot)
         memory.flush(client.geometry.entry(slot))
       }
     }
     memory.fence()
+    // Taken out, so that items change where they lie.
+    var open: [Item] = []
+    swap(&open, &self.open)
     var kept = 0
-    for position in open.indices {
-      guard look(position, window, &memory, &client) else { continue }
-      open[kept] = open[position]
-      kept += 1
+    open.withUnsafeMutableBufferPointer { open in
+      for position in open.indices {
+        let end = min(open[position].distance + span, window)
+        guard look(&open[position], until: end, window, &memory, &client) else { continue }
+        open[kept] = open[position]
+        kept += 1
+      }
     }
-    open.removeLast(open.count - kept)
+    if kept == 0 {
+      open.removeAll(keepingCapacity: true)
+    } else if kept < open.count {
+      open.removeLast(open.count - kept)
+    }
     span = min(2 * span, Self.largestSpan)
     if stopsAtMiss, let miss = firstMiss { open.removeAll { Int($0.index) > miss } }
-    return open.isEmpty ? .done(()) : .sync
+    swap(&open, &self.open)
+    return self.open.isEmpty ? .done(()) : .sync
   }
 
-  /// Looks at an item's lines of this round; false when it has its finding.
+  /// Looks at an item's lines before distance `end`; false when it has its finding.
   private mutating func look<M: SharedMemory & ~Copyable>(
-    _ position: Int, _ window: Int, _ memory: inout M, _ client: inout StoreClient
+    _ item: inout Item, until end: Int32, _ window: Int32, _ memory: inout M,
+    _ client: inout StoreClient
   ) -> Bool {
-    for _ in 0..<min(span, window - Int(open[position].distance)) {
-      let before = open[position].distance
-      let line = memory.loadLine(client.geometry.entry(Int(open[position].slot)))
-      guard judge(position, line, window, &client) else { return false }
-      // A torn line is read again in the next round.
-      if open[position].distance == before { return true }
-    }
+    repeat {
+      let line = memory.loadLine(client.geometry.entry(Int(item.slot)))
+      // Most lines are empty.
+      let judgement =
+        line.isZero
+        ? conclude(item, .absent(vacant: item.vacancy)) : judge(&item, line, &client)
+      switch judgement {
+      case .concluded: return false
+      // It is read again in the next round.
+      case .torn: return true
+      case .passed: break
+      }
+      item.distance += 1
+      guard item.distance < window else {
+        _ = conclude(item, .absent(vacant: Int(item.vacant)))
+        return false
+      }
+      item.slot = Int32(client.geometry.next(after: Int(item.slot)))
+    } while item.distance < end
     return true
   }
 
-  /// Judges the line an item is at; false when it has its finding.
+  private enum Judgement {
+    case concluded
+    case passed
+    case torn
+  }
+
   private mutating func judge(
-    _ position: Int, _ line: Line64, _ window: Int, _ client: inout StoreClient
-  ) -> Bool {
-    let item = open[position]
-    // Most lines are empty.
-    if line.isZero { return conclude(item, .absent(vacant: Int(item.vacancy))) }
+    _ item: inout Item, _ line: Line64, _ client: inout StoreClient
+  ) -> Judgement {
+    let names = client.geometry.names
     let believed =
-      client.mutant == .believesTornLines
-      ? IndexEntry(unsealed: line, in: client.geometry) : nil
-    guard let entry = IndexEntry(line, in: client.geometry) ?? believed else {
+      client.mutant == .believesTornLines ? IndexEntry(unsealed: line, in: names) : nil
+    guard let entry = IndexEntry(line, in: names) ?? believed else {
       if client.mutant == .takesUnreadableForEmpty {
-        return conclude(item, .absent(vacant: Int(item.vacancy)))
+        return conclude(item, .absent(vacant: item.vacancy))
       }
       // Passing a torn line over could put a hash into the index twice.
-      open[position].tornReads += 1
-      return Int(item.tornReads) + 1 < Self.tornReadLimit || conclude(item, .unreadable)
+      item.tornReads += 1
+      if item.tornReads < Self.tornReadLimit { return .torn }
+      return conclude(item, .unreadable)
     }
     switch entry.state {
-    case .empty: return conclude(item, .absent(vacant: Int(item.vacancy)))
-    case .tomb: open[position].vacant = item.vacancy
+    case .empty:
+      return conclude(item, .absent(vacant: item.vacancy))
+    case .tomb: item.vacant = Int32(item.vacancy)
     case .reserved, .ready, .evicting:
       let isSame =
         entry.hash == item.hash
         || client.mutant == .comparesHalfTheHash && entry.hash.hi == item.hash.hi
-      if isSame { return conclude(item, .entry(entry, slot: Int(item.slot))) }
+      if isSame {
+        return conclude(item, .entry(entry, slot: Int(item.slot)))
+      }
     }
-    open[position].distance += 1
-    guard Int(open[position].distance) < window else {
-      return conclude(item, .absent(vacant: Int(open[position].vacant)))
-    }
-    open[position].slot = Int32(client.geometry.next(after: Int(item.slot)))
-    return true
+    return .passed
   }
 
-  /// Notes the finding of an item; false, as it is not open any more.
-  private mutating func conclude(_ item: Item, _ finding: Finding) -> Bool {
+  private mutating func conclude(_ item: Item, _ finding: Finding) -> Judgement {
     findings[Int(item.index)] = finding
-    if case .entry = finding { return false }
+    if case .entry = finding { return .concluded }
     firstMiss = min(firstMiss ?? .max, Int(item.index))
-    return false
+    return .concluded
   }
 }

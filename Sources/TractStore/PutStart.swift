@@ -174,6 +174,7 @@ public struct PutStart: Operation {
       client.mutant == .locksOneShardOfMany ? LockSet(LockNumbers(lock.locks.prefix(1))) : lock
     grouped += count
     group.removeAll(keepingCapacity: true)
+    group.reserveCapacity(count)
     for index in start..<grouped { group.append(Int(pending[index] & 0xFFFF_FFFF)) }
     probe.begin(count, in: client.geometry) { hashes[group[$0]] }
   }

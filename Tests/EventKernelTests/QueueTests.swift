@@ -104,3 +104,42 @@ func meanWaitingOfMDc(threads: Int, load: Double) {
   let mean = (0..<1000).reduce(0.0) { sum, _ in sum + a.uniform() } / 1000
   #expect(abs(mean - 0.5) < 0.04)
 }
+
+/// Going on at once where nothing else is due is the same as pushing an event and popping it.
+@Test(arguments: [UInt64(1), 2, 3]) func skippingIsPushingAndPopping(seed: UInt64) {
+  struct Event: Equatable {
+    var chain: Int
+    var left: Int
+  }
+  func run(skips: Bool) -> [String] {
+    var random = RandomStream(seed: seed, name: "test")
+    var queue = EventQueue<Event>()
+    var log: [String] = []
+    for chain in 0..<20 { queue.push(Event(chain: chain, left: 30), at: .zero, rank: 1) }
+    while let (_, popped) = queue.pop() {
+      var event = popped
+      while event.left > 0 {
+        log.append("\(queue.now.picoseconds) \(queue.rank) \(queue.handled) \(event.chain)")
+        event.left -= 1
+        let time = queue.now + SimDuration(picoseconds: Int64(random.integer(below: 20)))
+        let rank = UInt16(event.chain % 3)
+        if skips, queue.skip(to: time, rank: rank) { continue }
+        queue.push(event, at: time, rank: rank)
+        break
+      }
+    }
+    return log
+  }
+  let log = run(skips: true)
+  #expect(log.count == 600)
+  #expect(log == run(skips: false), "seed \(seed)")
+}
+
+@Test func spansAreRoundedAsNumbersAre() {
+  var random = RandomStream(seed: 1, name: "test")
+  var numbers = [0, 0.5, 1.5, 2.5, 0.49999999999999994, 999_999_999_999_999.5, 1e15, 4e15 + 1]
+  for _ in 0..<1000 { numbers.append(random.uniform() * 1e4) }
+  for number in numbers {
+    #expect(SimDuration.nearest(number).picoseconds == Int64(number.rounded()), "\(number)")
+  }
+}

@@ -22,6 +22,8 @@ struct CXLConnector<Policy: ReusePolicy>: Connector, ~Copyable {
   static var preparesAhead: Bool { Policy.reuses }
 
   private struct State {
+    /// Hashes that were looked up, until the prompt is computed.
+    var hashes: [BlockHash] = []
     /// Blocks of the prompt found in the cache and pinned by the prefill node.
     var hits = 0
     /// Index and name of new blocks that have no reservation yet.
@@ -48,6 +50,16 @@ struct CXLConnector<Policy: ReusePolicy>: Connector, ~Copyable {
     /// The prefill node's life: later ones know nothing of this request.
     var prefillLife = 0
     var deduplicatedTokens = 0
+
+    /// Begins to write the first `count` of the queue.
+    mutating func takeBatch(_ count: Int) {
+      guard count < writeQueue.count else { return swap(&writing, &writeQueue) }
+      writing = Array(writeQueue[..<count])
+      writeQueue.removeFirst(count)
+    }
+
+    /// Begins to read all that is readable.
+    mutating func takeReadable() { swap(&reading, &readable) }
   }
 
   private struct Written {
@@ -103,6 +115,7 @@ struct CXLConnector<Policy: ReusePolicy>: Connector, ~Copyable {
       core.prepared(request: request, cachedTokens: 0)
       return
     }
+    states[request].hashes = hashes
     store.start(
       .pin(PinBlocks(hashes, stopsAtMiss: true)), .lookup, node: prefillNode(request, core),
       request: request, &core)
@@ -116,13 +129,20 @@ struct CXLConnector<Policy: ReusePolicy>: Connector, ~Copyable {
 
   mutating func prefilled(_ request: Int, _ core: inout ServingCore) {
     let full = core.fullBlocks(request)
-    let hashes = Policy.reuses ? core.fullBlockHashes(request) : []
+    let known = states[request].hashes
+    states[request].hashes = []
     let all =
       (core.records[request].inputTokens + core.system.blockTokens - 1) / core.system.blockTokens
+    states[request].unreserved.reserveCapacity(all - states[request].hits)
     for block in states[request].hits..<all {
-      let isShared = Policy.reuses && block < full
       let hash =
-        isShared ? hashes[block] : privateHash(request, block, core)
+        if !Policy.reuses || block >= full {
+          privateHash(request, block, core)
+        } else if block < known.count {
+          known[block]
+        } else {
+          core.fullBlockHash(request, block)
+        }
       states[request].unreserved.append((block, hash))
     }
     states[request].unsettled = all - states[request].hits
@@ -164,6 +184,7 @@ struct CXLConnector<Policy: ReusePolicy>: Connector, ~Copyable {
     let asked = states[request].unreserved
     states[request].unreserved = []
     var waits = false
+    states[request].writeQueue.reserveCapacity(asked.count)
     for (item, outcome) in zip(asked, outcomes) {
       switch outcome {
       case .reserved(let reservation):
@@ -234,10 +255,10 @@ struct CXLConnector<Policy: ReusePolicy>: Connector, ~Copyable {
   private mutating func writeNext(_ request: Int, _ core: inout ServingCore) {
     guard states[request].writing.isEmpty, !states[request].writeQueue.isEmpty else { return }
     let count = min(core.system.writeBatchBlocks, states[request].writeQueue.count)
-    let batch = Array(states[request].writeQueue[..<count])
-    states[request].writeQueue.removeFirst(count)
-    states[request].writing = batch
-    let tokens = batch.reduce(0) { $0 + self.tokens(ofBlock: $1.block, request: request, core) }
+    states[request].takeBatch(count)
+    let tokens = states[request].writing.reduce(0) {
+      $0 + self.tokens(ofBlock: $1.block, request: request, core)
+    }
     core.startCopy(
       .prefillSave, request: request, bytes: tokens * core.kvBytesPerToken, .gpuToCXL,
       host: prefillNode(request, core))
@@ -269,8 +290,7 @@ struct CXLConnector<Policy: ReusePolicy>: Connector, ~Copyable {
       }
       guard ready == core.records[request].inputTokens else { return }
     }
-    states[request].reading = states[request].readable
-    states[request].readable = []
+    states[request].takeReadable()
     let hashes = states[request].reading.map(\.pinned.hash)
     store.start(
       .pin(PinBlocks(hashes, stopsAtMiss: false)), .decodePin, node: decodeNode(request, core),
@@ -281,12 +301,15 @@ struct CXLConnector<Policy: ReusePolicy>: Connector, ~Copyable {
   private mutating func decodePinned(
     _ outcomes: [PinOutcome], _ request: Int, _ core: inout ServingCore
   ) {
-    var batch: [Readable] = []
+    var kept = 0
     var isLost = false
-    for (item, outcome) in zip(states[request].reading, outcomes) {
+    states[request].decodePins.reserveCapacity(outcomes.count)
+    for (index, outcome) in outcomes.enumerated() {
+      let item = states[request].reading[index]
       switch outcome {
       case .pinned(let pinned):
-        batch.append(item)
+        states[request].reading[kept] = item
+        kept += 1
         states[request].decodePins.append(pinned)
       case .absent where !hasPrefillNode(request, core):
         // The pins of the dead do not keep a block.
@@ -296,7 +319,8 @@ struct CXLConnector<Policy: ReusePolicy>: Connector, ~Copyable {
         states[request].readable.append(item)
       }
     }
-    states[request].reading = batch
+    states[request].reading.removeLast(states[request].reading.count - kept)
+    let batch = states[request].reading
     guard !isLost else { return core.lose(request) }
     guard !batch.isEmpty else {
       readNext(request, &core)
@@ -369,18 +393,19 @@ struct CXLConnector<Policy: ReusePolicy>: Connector, ~Copyable {
     }
     switch (ended.purpose, answer) {
     case (.lookup, .pinned(let outcomes)):
-      let pinned = outcomes.compactMap { outcome in
-        if case .pinned(let block) = outcome { block } else { nil }
+      states[request].readable.reserveCapacity(outcomes.count)
+      for case .pinned(let pinned) in outcomes {
+        let block = states[request].readable.count
+        states[request].readable.append(Readable(block: block, pinned: pinned))
       }
-      states[request].hits = pinned.count
-      states[request].readable = pinned.enumerated().map {
-        Readable(block: $0.offset, pinned: $0.element)
-      }
-      core.prepared(request: request, cachedTokens: pinned.count * core.system.blockTokens)
+      let hits = states[request].readable.count
+      states[request].hits = hits
+      core.prepared(request: request, cachedTokens: hits * core.system.blockTokens)
     case (.reserve, .reserved(let outcomes)): reserved(outcomes, request, &core)
     case (.confirm, .pinned(let outcomes)): confirmed(outcomes, request, &core)
     case (.publish, .published(let pinned)):
       let batch = states[request].publishing.removeFirst()
+      states[request].readable.reserveCapacity(batch.count)
       for (item, pinned) in zip(batch, pinned) {
         states[request].readable.append(Readable(block: item.block, pinned: pinned))
       }
