@@ -3,8 +3,9 @@
 # the least-squares line through its logarithms. Results/bench/growth.csv and growth.md.
 #
 # Requests: nixl, 2+2 workers. Hosts: nixl, 10 requests/s and 1000 requests a host, so that the work
-# of each host stays. Flows: prompts of as many requests at once from 16 prefill to 16 decode workers
-# by a slow link, so that about all transfers are under way together. Sequences in a batch: aggregated,
+# of each host stays. Flows: a closed loop of as many users, from 16 prefill to 16 decode workers by a
+# slow link, so that about all of them wait for their transfer; 30 000 requests, of whose time as many
+# are counted as flows are under way. Sequences in a batch: aggregated,
 # as many in flight on one worker, 20 000 requests. Cache entries: tract, a pool of as many blocks of
 # 16 tokens, filled by 1024-token prompts.
 set -euo pipefail
@@ -27,12 +28,12 @@ start=$(cpu $w1/w1-pd.json --set stop.requests=1)
 csv=$out/growth.csv
 echo "# $(date -u +%F), $machine, Benchmarks/growth.sh, REPEATS=$repeats; start $start s" >"$csv"
 echo "axis,size,cpu_s" >>"$csv"
-point() { # AXIS SIZE arguments...
+point() { # AXIS SIZE arguments...; counts the part ${part:-1} of the run
   local axis=$1 size=$2 seconds
   shift 2
   seconds=$(cpu "$@")
-  echo "$axis,$size,$(awk -v a="$seconds" -v b="$start" 'BEGIN { printf "%.3f", a - b }')" |
-    tee -a "$csv" >&2
+  echo "$axis,$size,$(awk -v a="$seconds" -v b="$start" -v c="${part:-1}" \
+    'BEGIN { printf "%.3g", (a - b) * c }')" | tee -a "$csv" >&2
 }
 for n in ${REQUESTS:-10000 30000 100000 300000 1000000}; do
   point requests "$n" $w1/w1-pd.json --set stop.requests="$n"
@@ -42,10 +43,12 @@ for hosts in ${HOSTS:-2 4 8 16 32 64}; do
     --set traffic.arrivals.rate_rps=$((5 * hosts)) --set rack.prefill.count=$((hosts / 2)) \
     --set rack.decode.count=$((hosts / 2))
 done
-for flows in ${FLOWS:-100 300 1000 3000}; do
-  point flows "$flows" $w1/w1-pd.json --set stop.requests="$flows" \
-    --set traffic.arrivals.rate_rps=1e6 --set rack.prefill.count=16 --set rack.decode.count=16 \
-    --set rack.nic.tx_gbps=0.01 --set rack.nic.rx_gbps=0.01 --set traffic.output_tokens=2
+for flows in ${FLOWS:-10 30 100 300 1000 3000 10000}; do
+  part=$(awk "BEGIN { print $flows / 30000 }") point flows "$flows" $w1/w1-pd.json \
+    --set stop.requests=30000 --set traffic.input_tokens=256 --set traffic.output_tokens=2 \
+    --set "traffic.arrivals={\"process\":\"closed_loop\",\"concurrency\":$flows}" \
+    --set rack.prefill.count=16 --set rack.decode.count=16 --set rack.nic.tx_gbps=0.01 \
+    --set rack.nic.rx_gbps=0.01
 done
 for batch in ${BATCHES:-1 4 16 64 256 1024}; do
   point batch "$batch" $w1/w1-agg.json --set stop.requests=20000 --set rack.prefill.count=1 \
@@ -73,7 +76,8 @@ done
       printf "| %s | %s | %s | %s | %s | %.2f |\n", a, low[a], high[a], first[a], last[a],
         (n[a] * sxy[a] - sx[a] * sy[a]) / (n[a] * sxx[a] - sx[a] ^ 2) } }' "$csv"
   echo
-  echo "What is not near-linear: flows. Each end of a flow shares the capacity of all flows connected"
-  echo "with it anew, so that many at once cost about the square of their number."
+  echo "What breaks it. Flows: a start or an end costs the classes of flows that full links connect with"
+  echo "it; flows of one path and cap are one class. More flows use more of the paths, here at most 256;"
+  echo "once all are in use, more flows cost the logarithm of those on a path."
 } >"$out/growth.md"
 cat "$out/growth.md"

@@ -132,6 +132,7 @@ extension FluidNetwork {
   }
 
   private mutating func addPlace(hopCount: Int) -> Int {
+    hasOldStructure = false
     let place = classes.count
     classes.append(FlowClass(firstHop: hops.count, hopCount: hopCount))
     for _ in 0..<hopCount { hops.append(Hop(place: Int32(place))) }
@@ -148,6 +149,7 @@ extension FluidNetwork {
       path.count < freePlaces.count
       ? freePlaces[path.count].popLast().map { Int($0) } ?? addPlace(hopCount: path.count)
       : addPlace(hopCount: path.count)
+    hasOldStructure = false
     classes[place].weight = weight
     classes[place].cap = cap
     classes[place].key = key
@@ -168,6 +170,7 @@ extension FluidNetwork {
   }
 
   private mutating func close(_ place: Int) {
+    hasOldStructure = false
     for hop in classes[place].hops {
       let (previous, next) = (hops[hop].previous, hops[hop].next)
       if next >= 0 { hops[Int(next)].previous = previous }
@@ -311,7 +314,9 @@ extension FluidNetwork {
       let resource = Int(hops[hop].resource)
       let wasContended = resources[resource].isContended
       resources[resource].demand += change
-      if wasContended || resources[resource].isContended { markDirty(resource: resource) }
+      let isContended = resources[resource].isContended
+      if wasContended != isContended { hasOldStructure = false }
+      if wasContended || isContended { markDirty(resource: resource) }
     }
     guard !classes[place].isDirty else { return }
     classes[place].isDirty = true

@@ -7,26 +7,45 @@
 // them, except that the narrowest of a path is a limit of the flows of the class.
 
 extension FluidNetwork {
-  /// Computes the shares of all classes that the pending changes concern.
-  /// - Returns: how many; they lie in `component` behind the room for resources.
-  mutating func share() -> Int {
+  /// Gives all classes that the pending changes concern their rates from `dirtyTime` on.
+  mutating func share() {
+    let isCollected =
+      hasOldStructure && dirtyResources.allSatisfy { resources[Int($0)].stamp == stamp }
+      && dirtyClasses.allSatisfy { classes[Int($0)].stamp == stamp }
+    if !isCollected {
+      stamp += 1
+      collected = (0, 0)
+      hasOldStructure = true
+    }
     resources.withUnsafeMutableBufferPointer { resources in
       classes.withUnsafeMutableBufferPointer { classes in
         component.withUnsafeMutableBufferPointer { component in
-          hops.withUnsafeBufferPointer { hops in
-            let (first, second) = (resources.count, resources.count + classes.count)
-            var sharing = Sharing(
-              resources: resources, classes: classes, hops: hops,
-              reached: .init(rebasing: component[..<first]),
-              members: .init(rebasing: component[first..<second]),
-              bounds: .init(rebasing: component[second...]), stamp: version)
-            sharing.collect(resources: dirtyResources, classes: dirtyClasses)
-            sharing.share(coupling: headOfLineCoupling)
-            return sharing.memberCount
+          levels.withUnsafeMutableBufferPointer { levels in
+            hops.withUnsafeBufferPointer { hops in
+              let (first, second) = (resources.count, resources.count + classes.count)
+              var sharing = Sharing(
+                resources: resources, classes: classes, hops: hops,
+                reached: .init(rebasing: component[..<first]),
+                members: .init(rebasing: component[first..<second]),
+                bounds: .init(rebasing: component[second...]), levels: levels, stamp: stamp,
+                reachedCount: collected.resources, memberCount: collected.classes)
+              if !isCollected {
+                sharing.collect(resources: dirtyResources, classes: dirtyClasses)
+                collected = (sharing.reachedCount, sharing.memberCount)
+              }
+              sharing.share(coupling: headOfLineCoupling)
+              for place in sharing.members[..<sharing.memberCount] {
+                let place = Int(place)
+                guard classes[place].setRate(at: dirtyTime) else { continue }
+                deadlines.set(
+                  place, to: classes[place].deadline, order: classes[place].firstOrder)
+              }
+            }
           }
         }
       }
     }
+    recomputedClasses += collected.classes
   }
 }
 
@@ -35,16 +54,18 @@ private struct Sharing {
   let resources: UnsafeMutableBufferPointer<FluidNetwork.Resource>
   let classes: UnsafeMutableBufferPointer<FluidNetwork.FlowClass>
   let hops: UnsafeBufferPointer<FluidNetwork.Hop>
-  /// The resources reached; while filling, a heap of the open ones by level with the others behind.
+  /// The resources reached.
   let reached: UnsafeMutableBufferPointer<Int32>
   /// The classes reached.
   let members: UnsafeMutableBufferPointer<Int32>
   /// The contended resources of the path of each of them, one after the other.
   let bounds: UnsafeMutableBufferPointer<Int32>
+  /// A heap of the open ones by level.
+  let levels: UnsafeMutableBufferPointer<UInt128>
   /// Marks what has been reached.
   let stamp: UInt64
-  var reachedCount = 0
-  var memberCount = 0
+  var reachedCount: Int
+  var memberCount: Int
   var boundCount: Int32 = 0
 
   // MARK: Who is concerned
@@ -110,15 +131,15 @@ private struct Sharing {
   /// next to be full, once flows that come to their caps before are frozen.
   /// - Parameter coupled: whether a flow that is blocked after its egress stops all of this egress.
   private mutating func fill(coupled: Bool) {
-    open()
-    var open = reachedCount
+    var open = open()
     for position in (0..<open / 2).reversed() { sink(position, of: open) }
     while open > 0 {
-      let index = Int(reached[0])
+      let index = Int(UInt32(truncatingIfNeeded: levels[0]))
       if resources[index].openClasses > 0 {
         let level = resources[index].spare / resources[index].openWeight
-        if level > resources[index].level {
-          resources[index].level = level
+        let key = Self.key(level, index)
+        if key > levels[0] {
+          levels[0] = key
           sink(0, of: open)
           continue
         }
@@ -126,13 +147,19 @@ private struct Sharing {
         freezeMembers(of: index, level: level, coupled: coupled)
       }
       open -= 1
-      reached.swapAt(0, open)
+      levels[0] = levels[open]
       sink(0, of: open)
     }
   }
 
+  /// By level; ties by number, since where egresses are coupled it matters who is full first.
+  private static func key(_ level: Double, _ index: Int) -> UInt128 {
+    UInt128(level.bitPattern) << 64 | UInt128(UInt32(index))
+  }
+
   /// Opens all that has been reached.
-  private func open() {
+  /// - Returns: how many resources there are; their levels are not yet in order.
+  private func open() -> Int {
     for index in reached[..<reachedCount] {
       let index = Int(index)
       resources[index].spare = resources[index].capacity
@@ -152,32 +179,29 @@ private struct Sharing {
         resources[index].leastLimit = min(resources[index].leastLimit, limit)
       }
     }
-    for index in reached[..<reachedCount] {
+    var count = 0
+    for index in reached[..<reachedCount] where resources[Int(index)].openClasses > 0 {
       let index = Int(index)
-      resources[index].level =
-        resources[index].openClasses > 0
-        ? resources[index].capacity / resources[index].openWeight : .infinity
+      levels[count] = Self.key(resources[index].capacity / resources[index].openWeight, index)
+      count += 1
     }
+    return count
   }
 
   /// Restores the heap of the first `count` below a position whose level has risen.
   private func sink(_ start: Int, of count: Int) {
+    guard start < count else { return }
+    let moving = levels[start]
     var position = start
     while true {
       var child = 2 * position + 1
-      guard child < count else { return }
-      if child + 1 < count, precedes(child + 1, child) { child += 1 }
-      guard precedes(child, position) else { return }
-      reached.swapAt(position, child)
+      guard child < count else { break }
+      if child + 1 < count { child += levels[child + 1] < levels[child] ? 1 : 0 }
+      guard levels[child] < moving else { break }
+      levels[position] = levels[child]
       position = child
     }
-  }
-
-  /// By level; ties by number, since where egresses are coupled it matters who is full first.
-  private func precedes(_ a: Int, _ b: Int) -> Bool {
-    let (first, second) = (reached[a], reached[b])
-    let (low, high) = (resources[Int(first)].level, resources[Int(second)].level)
-    return low < high || (low == high && first < second)
+    levels[position] = moving
   }
 
   /// Freezes the classes of a resource that are at their caps by the time it would be full.

@@ -37,7 +37,6 @@ public struct FluidNetwork {
     var openWeight = 0.0
     var openClasses = 0
     var leastLimit = 0.0
-    var level = 0.0
     /// The classes that pass: first of a list of hops, -1 if there is none.
     var firstHop: Int32 = -1
     /// Whether its flows wait in one queue, so that a blocked one holds the others up.
@@ -103,8 +102,15 @@ public struct FluidNetwork {
   var dirtyTime = SimTime.zero
   /// Counts sharing computations.
   var version: UInt64 = 0
+  /// Marks what the last collection of resources and classes reached, and how many these are. It holds
+  /// for the next computation too while classes and contended resources are the same.
+  var stamp: UInt64 = 0
+  var collected = (resources: 0, classes: 0)
+  var hasOldStructure = false
   /// Scratch of one sharing computation: room for all resources, then all classes, then all hops.
   var component: [Int32] = []
+  /// And for the levels of the resources.
+  var levels: [UInt128] = []
 
   /// How far flows that are blocked hold up others in the same egress, 0…1.
   private(set) var headOfLineCoupling = 0.0
@@ -122,7 +128,9 @@ public struct FluidNetwork {
   public mutating func addResource(name: String, bytesPerSecond: Double) -> ResourceID {
     precondition(bytesPerSecond > 0 && bytesPerSecond.isFinite)
     names.append(name)
+    hasOldStructure = false
     component.append(0)
+    levels.append(0)
     resources.append(Resource(bytesPerSecond: bytesPerSecond, room: room(bytesPerSecond)))
     return ResourceID(index: resources.count - 1)
   }
@@ -158,6 +166,7 @@ public struct FluidNetwork {
     resources[index].changed = now
     resources[index].capacity = bytesPerSecond
     resources[index].room = room(bytesPerSecond)
+    hasOldStructure = false
     markDirty(resource: index)
     var hop = resources[index].firstHop
     while hop >= 0 {
@@ -310,12 +319,7 @@ public struct FluidNetwork {
   private mutating func resolve() {
     guard isDirty else { return }
     version += 1
-    let count = share()
-    recomputedClasses += count
-    for position in resources.count..<resources.count + count {
-      let place = Int(component[position])
-      if classes[place].setRate(at: dirtyTime) { setDeadline(of: place) }
-    }
+    share()
     for index in dirtyResources { resources[Int(index)].isDirty = false }
     for place in dirtyClasses { classes[Int(place)].isDirty = false }
     dirtyResources.removeAll(keepingCapacity: true)
