@@ -5,8 +5,9 @@ import EventKernel
 /// Time and energy of steps in which each of n sequences computes one token over its context:
 /// `fixed(n) + perToken · Σ context + perWindowToken · Σ min(context, window)`.
 ///
-/// It is `StepTimeModel`'s formula, each coefficient rounded once.
-public struct DecodeSteps: Sendable {
+/// It is `StepTimeModel`'s formula, each coefficient rounded once. A class, for what it has worked out
+/// serves all engines of a pool; not for several threads.
+public final class DecodeSteps {
   /// Time, picoseconds, and energy above idle, femtojoules.
   public struct Cost: Sendable {
     public var time: Int64
@@ -50,15 +51,15 @@ public struct DecodeSteps: Sendable {
   }
 
   /// A step over `context` tokens in all, of which layers with a window see `windowContext`.
-  public mutating func cost(
-    sequences: Int, context: Int, windowContext: Int, _ model: @autoclosure () -> StepTimeModel
+  public func cost(
+    sequences: Int, context: Int, windowContext: Int, _ model: StepTimeModel
   ) -> Cost {
     while fixed.count <= sequences { fixed.append(nil) }
     let start: Cost
     if let known = fixed[sequences] {
       start = known
     } else {
-      start = fixedCost(sequences, model())
+      start = fixedCost(sequences, model)
       fixed[sequences] = start
     }
     let growth = growth(tokens: context, windowTokens: windowContext)

@@ -9,8 +9,8 @@ import Foundation
 /// on several GPUs, collectives; then the output head once. `docs/MODELS.md` has the formula, what
 /// it assumes and how far it is from measurements. The efficiencies are fits to the measured vLLM
 /// kernel tables of aiconfigurator-core 0.12.0 (Apache-2.0). A table of measured steps, if the
-/// model has one, goes before the formula.
-public struct StepTimeModel: Sendable {
+/// model has one, goes before the formula. A class as it is large and never changes.
+public final class StepTimeModel: Sendable {
   /// Kernels of one layer that share a bound.
   private struct Kernels {
     var secondsPerToken = 0.0
@@ -27,6 +27,7 @@ public struct StepTimeModel: Sendable {
   public let window: Int
   /// Measured step times that go before the formula.
   let table: StepTimeTable?
+  private let isMeasured: Bool
 
   private let layers: Double
   private let exponent: Double
@@ -91,6 +92,7 @@ public struct StepTimeModel: Sendable {
         memorySeconds: (shared * weightBytes / t + whole * weightBytes) / memory)
     }
     self.table = table
+    isMeasured = table != nil
     window = model.slidingWindow?.tokens ?? .max
     layers = Double(model.layers)
     exponent = fit.linearExponent
@@ -207,7 +209,7 @@ public struct StepTimeModel: Sendable {
   /// By how many seconds a decode step takes longer for each token of context, in layers that see all
   /// tokens and in those that see a window; nil unless the formula alone gives it, and is a line.
   var decodeGrowth: (perToken: Double, perWindowToken: Double)? {
-    guard table == nil, stages == 1 else { return nil }
+    guard !isMeasured, stages == 1 else { return nil }
     let seconds = layers * decodeAttentionSecondsPerToken
     return (seconds * fullShare, seconds * windowShare)
   }
@@ -228,7 +230,7 @@ public struct StepTimeModel: Sendable {
 
   /// Time of a step of mixed work, seconds; chunked prefill shares the linear kernels with decode.
   public func stepSeconds(_ batch: Batch) -> Double {
-    guard let table else { return formulaSeconds(batch) }
+    guard isMeasured, let table else { return formulaSeconds(batch) }
     return table.seconds(batch, self)
   }
 
@@ -322,7 +324,7 @@ public struct StepTimeModel: Sendable {
       * (tokens * (elementSecondsPerToken + latentSecondsPerToken)
         + context * decodeAttentionSecondsPerToken)
       + (sampled > 0 ? headMemorySeconds : 0)
-    let scale = table == nil ? 1 : seconds / formulaSeconds(batch)
+    let scale = !isMeasured ? 1 : seconds / formulaSeconds(batch)
     return StepWork(computeSeconds: compute * scale, memorySeconds: memory * scale)
   }
 

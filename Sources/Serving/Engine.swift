@@ -97,11 +97,11 @@ struct Engine {
   func blocks(forTokens tokens: Int) -> Int { (tokens + blockTokens - 1) / blockTokens }
 }
 
-/// What steps cost on the replicas of one pool: too large to be moved about.
-final class EngineKernels {
+/// What steps cost on the replicas of one pool.
+struct EngineKernels {
   let model: StepTimeModel
   /// Nil if steps that only decode have no exact form.
-  var decodeSteps: DecodeSteps?
+  let decodeSteps: DecodeSteps?
 
   init(_ model: StepTimeModel, _ pool: WorkerPool, overheadSeconds: Double) {
     self.model = model

@@ -133,6 +133,18 @@ extension ServingCore {
     engines[engine].batch.append(Engine.Work(sequence: id, newTokens: tokens))
   }
 
+  /// Takes sequences that have done their part out of the running batch.
+  mutating func dropHeld(from engine: Int) {
+    var kept = 0
+    for place in engines[engine].running.indices {
+      let id = engines[engine].running[place]
+      guard self[id].status != .held else { continue }
+      engines[engine].running[kept] = id
+      kept += 1
+    }
+    engines[engine].running.removeLast(engines[engine].running.count - kept)
+  }
+
   /// A sequence leaves a queue: its waiting is over.
   mutating func noteScheduled(_ id: SequenceID) {
     let request = id.request

@@ -69,7 +69,9 @@ struct ServingCore: ~Copyable {
   var faults: FaultState
 
   /// Told of what happens, if somebody wants to know.
-  var observer: (any RunObserver)?
+  var observer: (any RunObserver)? { didSet { isObserved = observer != nil } }
+  /// Asked first where events are many: an observer of any type is copied to be asked.
+  private(set) var isObserved = false
 
   private var transfers: [Transfer] = []
   private var freeTransfers: [Int32] = []
@@ -110,8 +112,8 @@ struct ServingCore: ~Copyable {
   }
 
   subscript(id: SequenceID) -> Sequence {
-    get { sequences[Int(id.index)] }
-    _modify { yield &sequences[Int(id.index)] }
+    unsafeAddress { sequences.address(of: Int(id.index)) }
+    unsafeMutableAddress { sequences.mutableAddress(of: Int(id.index)) }
   }
 
   // MARK: Arrivals
@@ -146,7 +148,7 @@ struct ServingCore: ~Copyable {
   /// Moves time on to `time` if an event scheduled there would come next, and nothing is to be
   /// settled before it: who scheduled it goes on at once, which changes nothing but the work.
   mutating func skip(to time: SimTime, node: Int? = nil) -> Bool {
-    guard observer == nil, !networkChanged, dirtyEngines.isEmpty, faults.casualties.isEmpty,
+    guard !isObserved, !networkChanged, dirtyEngines.isEmpty, faults.casualties.isEmpty,
       time <= .horizon
     else { return false }
     return queue.skip(to: time, rank: rank(node))
@@ -309,14 +311,14 @@ struct ServingCore: ~Copyable {
   mutating func complete(_ request: Int) {
     records[request].outcome = .completed
     records[request].finished = now
-    observer?.request(records[request])
+    if isObserved { observer?.request(records[request]) }
     ended(request)
   }
 
   mutating func fail(_ request: Int, reason: String) {
     records[request].outcome = .failed(reason: reason)
     records[request].finished = now
-    observer?.request(records[request])
+    if isObserved { observer?.request(records[request]) }
     ended(request)
   }
 
@@ -506,10 +508,12 @@ struct ServingCore: ~Copyable {
       faults.attemptBytes[place] += transfer.bytes
     }
     bytesByKind[transfer.kind.rawValue] += transfer.bytes
-    observer?.transfer(
-      ObservedTransfer(
-        kind: transfer.kind.label, request: Int(transfer.request), bytes: transfer.bytes,
-        begin: transfer.started, end: now))
+    if isObserved {
+      observer?.transfer(
+        ObservedTransfer(
+          kind: transfer.kind.label, request: Int(transfer.request), bytes: transfer.bytes,
+          begin: transfer.started, end: now))
+    }
     return transfer
   }
 

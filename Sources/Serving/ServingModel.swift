@@ -32,7 +32,7 @@ struct ServingModel<C: Connector & ~Copyable>: ~Copyable {
         core.handOut()
         connector.forget(before: core.records.first)
       }
-      if let observer = core.observer { rates.tell(observer, &core) }
+      if core.isObserved, let observer = core.observer { rates.tell(observer, &core) }
     }
   }
 
@@ -126,7 +126,7 @@ struct ServingModel<C: Connector & ~Copyable>: ~Copyable {
     core.engines[engine].stepping = false
     core.engines[engine].computing = false
     core.engines[engine].computeEnded = false
-    core.observer?.step(core.observed(batch, of: engine, span: span))
+    if core.isObserved { core.observer?.step(core.observed(batch, of: engine, span: span)) }
     var leavers = false
     var steadyDecodes = 0
     for work in batch {
@@ -154,7 +154,7 @@ struct ServingModel<C: Connector & ~Copyable>: ~Copyable {
     }
     core.tokenGaps.append(first: span.picoseconds, weight: steadyDecodes)
     guard leavers else { return }
-    core.engines[engine].running.removeAll { core.sequences[Int($0.index)].status == .held }
+    core.dropHeld(from: engine)
     for work in batch where core[work.sequence].status == .held {
       let request = work.sequence.request
       if work.sequence.side == .prefill && !C.aggregated {

@@ -199,7 +199,7 @@ struct StoreDriver {
     let process = processes[slot]
     if !process.isTick { underWay -= 1 }
     release(slot)
-    core.observer?.operation(process.observed(at: core.now))
+    if core.isObserved { core.observer?.operation(process.observed(at: core.now)) }
     if process.request >= 0 { core.finished(process.request) }
     guard process.purpose == .member else { return process }
     ended(process, &core)
