@@ -31,6 +31,8 @@ public struct SampleRuns: Sendable {
   private var buckets: ContiguousArray<Int> = []
   /// Samples, weights counted.
   public private(set) var count = 0
+  /// Values that are kept, weights not counted.
+  private var distinct = 0
   private var sum = Int128(0)
   private var sumOfSquares = Int128(0)
   private var least = Int64.max
@@ -55,6 +57,7 @@ public struct SampleRuns: Sendable {
       return
     }
     singles.append(value)
+    distinct += 1
     if count > exactLimit { fold() }
   }
 
@@ -80,6 +83,7 @@ public struct SampleRuns: Sendable {
       return
     }
     runs.append(run)
+    distinct += count
     if self.count > exactLimit { fold() }
   }
 
@@ -120,6 +124,7 @@ public struct SampleRuns: Sendable {
   /// The values at these places of the ascending samples, from 0.
   private func orderStatistics(_ ranks: [Int]) -> [Int64] {
     guard isExact else { return roughStatistics(ranks) }
+    guard distinct > Self.sortLimit else { return sortedStatistics(ranks) }
     var buckets = counted()
     // Where the samples of each bucket that holds an answer begin.
     var begins: [Int: Int] = [:]
@@ -149,6 +154,26 @@ public struct SampleRuns: Sendable {
     }
     return answers
   }
+
+  /// The same by sorting, which few values are quicker to do with.
+  private func sortedStatistics(_ ranks: [Int]) -> [Int64] {
+    var samples: [(value: Int64, weight: Int)] = []
+    samples.reserveCapacity(distinct)
+    forEachValue { samples.append(($0, $1)) }
+    samples.sort { $0.value < $1.value }
+    var answers = Array(repeating: Int64(0), count: ranks.count)
+    var passed = 0
+    for sample in samples {
+      for (index, rank) in ranks.enumerated()
+      where passed <= rank && rank < passed + sample.weight {
+        answers[index] = sample.value
+      }
+      passed += sample.weight
+    }
+    return answers
+  }
+
+  private static var sortLimit: Int { 1 << 14 }
 
   /// The same as far as buckets tell, their samples taken to be evenly spread.
   private func roughStatistics(_ ranks: [Int]) -> [Int64] {
