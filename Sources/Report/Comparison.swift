@@ -33,16 +33,19 @@ public struct Comparison {
   /// which makes each step of an engine an event of its own.
   ///
   /// With an observer, who is told of everything, they run one after another.
+  /// - Parameter progress: told of how many requests more have been handed out, and of how many of all
+  ///   systems, a thousand at a time, from any thread.
   /// - Throws: what `check` finds; a `FileError` if the log's folder cannot be made.
   public init(
     _ workload: Workload, jobs: Int, exactSteps: Bool = false,
-    observer: (any RunObserver)? = nil, keeping: Keeping = Keeping()
+    observer: (any RunObserver)? = nil, keeping: Keeping = Keeping(),
+    progress: (@Sendable (_ more: Int, _ total: Int) -> Void)? = nil
   ) throws {
     let stream = try Self.check(workload)
     if let folder = keeping.log { try ReportFiles.makeFolder(folder) }
     self.workload = workload
     let run = { @Sendable (index: Int, observer: (any RunObserver)?) in
-      Run(index, workload, stream, exactSteps: exactSteps, observer, keeping)
+      Run(index, workload, stream, exactSteps: exactSteps, observer, keeping, progress)
     }
     let done =
       if let observer {
@@ -63,7 +66,8 @@ public struct Comparison {
 
     init(
       _ index: Int, _ workload: Workload, _ stream: RequestStream, exactSteps: Bool,
-      _ observer: (any RunObserver)?, _ keeping: Keeping
+      _ observer: (any RunObserver)?, _ keeping: Keeping,
+      _ progress: (@Sendable (Int, Int) -> Void)?
     ) {
       let system = workload.systems[index]
       let log = keeping.log.map {
@@ -77,6 +81,9 @@ public struct Comparison {
         observer: observer
       ) { record in
         figures.add(record)
+        if let progress, record.id % 1000 == 999 {
+          progress(1000, stream.count * workload.systems.count)
+        }
         log?.append(record)
         if keeping.records { kept.append(record) }
       }

@@ -57,7 +57,7 @@ struct RunCommand: ParsableCommand {
       let comparison = try options.compare(
         workload, exactSteps: exactSteps, observer: recorder,
         keeping: Comparison.Keeping(
-          records: format == .aiperf || format == .aiperfJSON, log: folder))
+          records: format == .aiperf || format == .aiperfJSON, log: folder), isLong: true)
       try Exit.writing { try recorder?.close() }
       if let folder {
         try Exit.writing { try ReportFiles.write(comparison, to: folder) }

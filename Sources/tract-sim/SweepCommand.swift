@@ -84,7 +84,7 @@ struct SweepCommand: ParsableCommand {
   private func run(
     _ points: [Int], _ workloads: [Workload], _ grid: SweepGrid, _ files: SweepFiles
   ) throws {
-    let line = Line(points, files, isLoud: isatty(STDERR_FILENO) != 0)
+    let line = Line(points, files)
     DispatchQueue.concurrentPerform(iterations: max(1, min(options.jobs, points.count))) { _ in
       while let point = line.next() {
         line.finish(
@@ -103,15 +103,13 @@ struct SweepCommand: ParsableCommand {
     private var points: ArraySlice<Int>
     private let files: SweepFiles
     private var failure: (any Error)?
-    private var finished = 0
     private let total: Int
-    private let isLoud: Bool
+    private let progress = ProgressLine.onTerminal("points")
     private let lock = NSLock()
 
-    init(_ points: [Int], _ files: SweepFiles, isLoud: Bool) {
+    init(_ points: [Int], _ files: SweepFiles) {
       self.points = points[...]
       self.files = files
-      self.isLoud = isLoud
       total = points.count
     }
 
@@ -121,10 +119,7 @@ struct SweepCommand: ParsableCommand {
       lock.withLock {
         do {
           try files.add(try result.get())
-          finished += 1
-          if isLoud {
-            FileHandle.standardError.write(Data("\r\(finished) of \(total) points".utf8))
-          }
+          progress?.add(1, of: total)
         } catch {
           failure = failure ?? error
         }
@@ -132,7 +127,7 @@ struct SweepCommand: ParsableCommand {
     }
 
     func end() throws {
-      if isLoud, total > 0 { FileHandle.standardError.write(Data("\n".utf8)) }
+      progress?.end()
       if let failure { throw failure }
     }
   }

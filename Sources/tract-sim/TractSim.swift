@@ -116,16 +116,21 @@ struct WorkloadOptions: ParsableArguments {
   }
 
   /// Runs all systems; a broken conservation law ends the command.
+  /// - Parameter isLong: whether a line tells how far the run is.
   func compare(
     _ workload: Workload, jobs: Int? = nil, exactSteps: Bool = false,
     observer: (any RunObserver)? = nil,
-    keeping: Comparison.Keeping = Comparison.Keeping(records: false)
+    keeping: Comparison.Keeping = Comparison.Keeping(records: false), isLong: Bool = false
   ) throws -> Comparison {
     do {
+      let line = isLong ? ProgressLine.onTerminal("requests") : nil
+      defer { line?.end() }
+      var progress: (@Sendable (Int, Int) -> Void)?
+      if let line { progress = { line.add($0, of: $1) } }
       let comparison = try Exit.writing {
         try Comparison(
           workload, jobs: jobs ?? self.jobs, exactSteps: exactSteps, observer: observer,
-          keeping: keeping)
+          keeping: keeping, progress: progress)
       }
       let violations = comparison.violations
       guard violations.isEmpty else {
