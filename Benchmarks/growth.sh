@@ -5,9 +5,10 @@
 # Requests: nixl, 2+2 workers. Hosts: nixl, 10 requests/s and 1000 requests a host, so that the work
 # of each host stays. Flows: a closed loop of as many users, from 16 prefill to 16 decode workers by a
 # slow link, so that about all of them wait for their transfer; 30 000 requests, of whose time as many
-# are counted as flows are under way. Sequences in a batch: aggregated,
-# as many in flight on one worker, 20 000 requests. Cache entries: tract, a pool of as many blocks of
-# 16 tokens, filled by 1024-token prompts.
+# are counted as flows are under way. Sequences in a batch: aggregated, as many in a batch and as many
+# waiting on one worker; 20 000 requests, of whose time as many are counted as a batch has. Cache
+# entries: tract, a pool of as many blocks of 16 tokens, filled twice by 1024-token prompts. Runs of
+# more than 100 000 requests or entries are made once.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 sim=.build/release/tract-sim
@@ -18,10 +19,9 @@ repeats=${REPEATS:-3}
 
 # cpu ARGUMENTS...: the least user and system time, seconds.
 cpu() {
-  for _ in $(seq "$repeats"); do
-    /usr/bin/time -f 'measured %U %S' "$sim" run "$@" --jobs 1 2>&1 >/dev/null | grep '^measured' ||
-      { echo "failed: $*" >&2; exit 70; }
-  done | awk '{ t = $2 + $3; if (!n++ || t < least) least = t } END { printf "%.3f", least }'
+  for _ in $(seq "${times:-$repeats}"); do
+    Benchmarks/cpu.py "$sim" run "$@" --jobs 1 || { echo "failed: $*" >&2; exit 70; }
+  done | awk '{ if (!n++ || $1 < least) least = $1 } END { printf "%.6f", least }'
 }
 machine="$(awk -F': ' '/model name/ { print $2; exit }' /proc/cpuinfo), $(nproc) cores"
 start=$(cpu $w1/w1-pd.json --set stop.requests=1)
@@ -35,8 +35,8 @@ point() { # AXIS SIZE arguments...; counts the part ${part:-1} of the run
   echo "$axis,$size,$(awk -v a="$seconds" -v b="$start" -v c="${part:-1}" \
     'BEGIN { printf "%.3g", (a - b) * c }')" | tee -a "$csv" >&2
 }
-for n in ${REQUESTS:-10000 30000 100000 300000 1000000}; do
-  point requests "$n" $w1/w1-pd.json --set stop.requests="$n"
+for n in ${REQUESTS:-1000 10000 100000 1000000 10000000}; do
+  times=$((n > 100000 ? 1 : repeats)) point requests "$n" $w1/w1-pd.json --set stop.requests="$n"
 done
 for hosts in ${HOSTS:-2 4 8 16 32 64}; do
   point hosts "$hosts" $w1/w1-pd.json --set stop.requests=$((1000 * hosts)) \
@@ -51,13 +51,15 @@ for flows in ${FLOWS:-10 30 100 300 1000 3000 10000}; do
     --set rack.nic.rx_gbps=0.01
 done
 for batch in ${BATCHES:-1 4 16 64 256 1024}; do
-  point batch "$batch" $w1/w1-agg.json --set stop.requests=20000 --set rack.prefill.count=1 \
+  part=$(awk "BEGIN { print $batch / 20000 }") point batch "$batch" $w1/w1-agg.json \
+    --set stop.requests=20000 --set rack.prefill.count=1 \
     --set rack.decode.count=1 --set engine.max_sequences="$batch" --set traffic.input_tokens=64 \
     --set "traffic.arrivals={\"process\":\"closed_loop\",\"concurrency\":$((2 * batch))}"
 done
-for entries in ${ENTRIES:-10000 30000 100000 250000}; do
+for entries in ${ENTRIES:-10000 100000 1000000 10000000}; do
   # 2 MiB a block of 16 tokens; as many requests as fill the pool twice.
-  point cache_entries "$entries" $w1/w1-tract.json --set stop.requests=$((entries * 2 / 64)) \
+  times=$((entries > 100000 ? 1 : repeats)) point cache_entries "$entries" $w1/w1-tract.json \
+    --set stop.requests=$((entries * 2 / 64)) --set rack.cxl.capacity_gib=20000 \
     --set 'systems=[{"base":"tract","block_tokens":16,"cache_gib":'"$((entries / 512))"'}]'
 done
 {

@@ -25,9 +25,8 @@ fi
 # least COMMAND...: CPU seconds and peak MiB, the least of all repeats.
 least() {
   for _ in $(seq "$repeats"); do
-    /usr/bin/time -f 'measured %U %S %M' "$@" 2>&1 >/dev/null | grep '^measured' ||
-      { echo "failed: $*" >&2; exit 70; }
-  done | awk '{ cpu = $2 + $3; if (!n++ || cpu < c) c = cpu; if (n == 1 || $4 < m) m = $4 }
+    Benchmarks/cpu.py "$@" 2>/dev/null || { echo "failed: $*" >&2; exit 70; }
+  done | awk '{ if (!n++ || $1 < c) c = $1; if (n == 1 || $2 < m) m = $2 }
     END { printf "%.3f %.1f", c, m / 1024 }'
 }
 

@@ -148,6 +148,10 @@ public struct RunResult: Sendable {
   public var series: [SeriesRow]
   /// Events handled.
   public var events: Int
+  /// Steps that the engines have gone through, and how many of these were events of their own: a run of
+  /// steps that nothing comes between is one.
+  public var steps: Int
+  public var stepEvents: Int
   /// Broken conservation laws; empty in a correct simulator.
   public var violations: [String]
 }

@@ -51,6 +51,8 @@ struct ServingCore: ~Copyable {
   var tokenGaps = SampleRuns()
   /// Every step is an event.
   var isExact = false
+  /// Events that were ends of steps.
+  var stepEvents = 0
   var bytesByKind = [Int](repeating: 0, count: TransferKind.allCases.count)
   var violations: [String] = []
   /// Instant at which a step or a transfer ended last.

@@ -56,6 +56,7 @@ struct ServingModel<C: Connector & ~Copyable>: ~Copyable {
         core.arrive(Int(request), aggregated: C.aggregated)
       }
     case .computeEnded(let engine):
+      core.stepEvents += 1
       computeEnded(Int(engine))
     case .network(let version):
       guard core.isCurrent(networkVersion: version) else { return }

@@ -137,6 +137,7 @@ public enum ServingRun {
       },
       energy: energy, store: store, faults: core.faults.isPresent ? core.faults.use : nil,
       seriesColumns: sampler.columns, series: sampler.rows,
-      events: core.queue.handled, violations: violations)
+      events: core.queue.handled, steps: core.engines.reduce(0) { $0 + $1.steps },
+      stepEvents: core.stepEvents, violations: violations)
   }
 }

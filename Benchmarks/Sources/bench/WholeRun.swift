@@ -16,21 +16,28 @@ enum WholeRun {
       return override
     }
     let workload = try WorkloadFile.load(path: file, overrides: parsed)
-    let comparison = try Comparison(workload, jobs: 1)
+    let comparison = try Comparison(
+      workload, jobs: 1, keeping: Comparison.Keeping(records: false))
     precondition(comparison.violations.isEmpty, "\(comparison.violations)")
-    let requests = comparison.runs.reduce(0) { $0 + $1.requests.count }
-    let tokens = comparison.runs.reduce(0) { sum, run in
-      sum + run.requests.reduce(0) { $0 + ($1.outcome == .completed ? $1.outputTokens : 0) }
+    func sum(_ keys: String...) -> Double {
+      keys.reduce(0) { sum, key in
+        sum + comparison.metrics.reduce(0) { $0 + ($1[key] ?? 0) }
+      }
     }
-    let events = comparison.runs.reduce(0) { $0 + $1.events }
+    let warmup = workload.stop.warmupRequests * comparison.runs.count
+    let requests = sum("completed", "failed") + Double(warmup)
+    func total(_ value: (RunResult) -> Int) -> Double {
+      Double(comparison.runs.reduce(0) { $0 + value($1) })
+    }
     let seconds = processorSeconds()
     return BenchResult(
       name: name,
       figures: [
         ("cpu_s", (seconds * 1e4).rounded() / 1e4),
-        ("events", Double(events)), ("output_tokens", Double(tokens)),
-        ("requests", Double(requests)),
-        ("requests_per_cpu_s", (Double(requests) / seconds).rounded()),
+        ("events", total(\.events)), ("steps", total(\.steps)),
+        ("step_events", total(\.stepEvents)),
+        ("output_tokens", sum("total_output_tokens")), ("requests", requests),
+        ("requests_per_cpu_s", (requests / seconds).rounded()),
         ("peak_mib", peakMemoryMiB().rounded()),
       ])
   }
