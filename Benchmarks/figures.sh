@@ -31,8 +31,8 @@ done
 run w1_tract_10000 $w1/w1-tract.json stop.requests=10000
 run w1_disaggregated_64_workers_100000 $w1/w1-pd.json stop.requests=100000 \
   traffic.arrivals.rate_rps=320 rack.prefill.count=32 rack.decode.count=32
-for system in nixl lmcache tract ideal; do
-  run "quickstart_$system" Workloads/examples/quickstart.json "systems=[\"$system\"]"
+for system in nixl lmcache tract; do
+  run "quickstart_$system" Workloads/examples/quickstart.json "systems=[\"$system\"]" "baseline=\"$system\""
 done
 if [ -n "${CONVERSATION_TRACE:-}" ]; then
   run conversation_aggregated_8 $w1/conversation.json traffic.file="$CONVERSATION_TRACE" \

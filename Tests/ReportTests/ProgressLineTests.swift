@@ -16,7 +16,7 @@ import Testing
   #expect(lines.count == 1, "not more than five times a second")
   now = 3
   line.add(2, of: 1_000_000)
-  #expect(lines.last == "\r\u{1B}[K1003 of 1000000 requests, 334/s, 49 min 48 s left")
+  #expect(lines.last == "\r\u{1B}[K1003 of 1000000 requests, 334/s, 49 min 49 s left")
   line.end()
   #expect(lines.last == "\r\u{1B}[K" && lines.count == 3)
 }
