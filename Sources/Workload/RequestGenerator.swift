@@ -4,8 +4,12 @@ import EventKernel
 
 extension RequestStream {
   /// The requests that `workload` offers, the same for every system.
+  /// - Parameter traceMemory: bytes up to which a trace is held in memory and not read again by each
+  ///   run; those whose sessions wait for answers are held anyway.
   /// - Throws: what is wrong with a trace, all lines in one pass.
-  public static func generate(for workload: Workload) throws(WorkloadError) -> RequestStream {
+  public static func generate(
+    for workload: Workload, traceMemory: Int = 256 << 20
+  ) throws(WorkloadError) -> RequestStream {
     let arrivals = workload.traffic.arrivals
     let count = workload.stop.requests ?? 0
     switch workload.traffic.source {
@@ -19,17 +23,19 @@ extension RequestStream {
         blockTokens: spec.blockTokens)
       return try drawn(.synthetic(spec), spec.blockTokens, workload)
     case .trace(let spec):
-      let trace = try TraceFile.rows(spec, limit: workload.stop.requests)
-      guard trace.rows.count > workload.stop.warmupRequests else {
-        throw WorkloadError([
-          Problem(
-            file: spec.path, line: 0, path: "",
-            message: "has \(trace.rows.count) requests, all of them warm-up; "
-              + "lower stop.warmup_requests")
-        ])
+      let content = try TraceFile.content(
+        spec, limit: workload.stop.requests, arrivals, memory: traceMemory)
+      switch content {
+      case .held(let trace):
+        try checkWarmup(trace.rows.count, spec, workload)
+        return try stamped(
+          try replayed(trace, spec, arrivals, file: spec.path, seed: workload.seed), workload)
+      case .passing(let passage):
+        try checkWarmup(passage.count, spec, workload)
+        guard passage.span(arrivals) <= spanLimit else { throw tooLong(spec.path) }
+        return try open(
+          { .passing(passage, $0) }, count: passage.count, passage.blockTokens, workload)
       }
-      return try stamped(
-        try replayed(trace, spec, arrivals, file: spec.path, seed: workload.seed), workload)
     case .sessions(let spec):
       let stream = try sessions(spec, count: count, arrivals: arrivals, seed: workload.seed)
       guard stream.count == count else { throw tooLarge(workload) }
@@ -57,18 +63,37 @@ extension RequestStream {
   private static var fixedBlockTokens: Int { 64 }
 
   private static func drawn(
-    _ prompts: RequestLaw.Prompts, _ blockTokens: Int, _ workload: Workload
+    _ prompts: PromptLaw.Prompts, _ blockTokens: Int, _ workload: Workload
   ) throws(WorkloadError) -> RequestStream {
-    let law = RequestLaw(
-      count: workload.stop.requests ?? 0, prompts: prompts, blockTokens: blockTokens,
-      arrivals: workload.traffic.arrivals, seed: workload.seed)
+    let law = PromptLaw(prompts: prompts, blockTokens: blockTokens)
+    return try open(
+      { .drawn(law, $0) }, count: workload.stop.requests ?? 0, blockTokens, workload)
+  }
+
+  /// A stream that holds no requests.
+  private static func open(
+    _ content: (ArrivalLaw) -> Content, count: Int, _ blockTokens: Int, _ workload: Workload
+  ) throws(WorkloadError) -> RequestStream {
+    let law = ArrivalLaw(
+      count: count, arrivals: workload.traffic.arrivals, seed: workload.seed)
     var stream = RequestStream(blockTokens: blockTokens, requests: [])
     stream.concurrency = users(law.arrivals)
-    stream.content = .drawn(law)
+    stream.content = content(law)
     // Where the mean is far below the limit the sum of so many gaps is below it; and if it were
     // not, the run would say so.
     if law.meanSpan > spanLimit / 8 { try checkSpan(law, workload) }
     return stream
+  }
+
+  private static func checkWarmup(
+    _ count: Int, _ spec: Traffic.TraceSpec, _ workload: Workload
+  ) throws(WorkloadError) {
+    guard count <= workload.stop.warmupRequests else { return }
+    throw WorkloadError([
+      Problem(
+        file: spec.path, line: 0, path: "",
+        message: "has \(count) requests, all of them warm-up; lower stop.warmup_requests")
+    ])
   }
 
   /// The same requests with arrivals of a process, where none are recorded.
@@ -90,7 +115,7 @@ extension RequestStream {
   }
 
   private static func checkSpan(
-    _ law: RequestLaw, _ workload: Workload
+    _ law: ArrivalLaw, _ workload: Workload
   ) throws(WorkloadError) {
     var clock = ArrivalClock(law.arrivals, seed: law.seed)
     var request = OfferedRequest(arrival: .zero, inputTokens: 1, outputTokens: 1, promptIDs: [])
@@ -109,7 +134,7 @@ extension RequestStream {
   }
 }
 
-extension RequestLaw {
+extension ArrivalLaw {
   /// Expected seconds until the last arrival; 0 in a closed loop.
   fileprivate var meanSpan: Double {
     switch arrivals {

@@ -2,25 +2,30 @@
 
 import EventKernel
 
-/// How requests are drawn: as many as wanted, the same every time.
-struct RequestLaw: Sendable {
+/// When requests arrive: as many as wanted, the same every time.
+struct ArrivalLaw: Sendable {
+  var count: Int
+  var arrivals: Traffic.Arrivals
+  var seed: UInt64
+}
+
+/// How requests are drawn.
+struct PromptLaw: Sendable {
   enum Prompts: Sendable {
     case fixed(input: Int, output: Int)
     case synthetic(Traffic.SyntheticSpec)
   }
 
-  var count: Int
   var prompts: Prompts
   var blockTokens: Int
-  var arrivals: Traffic.Arrivals
-  var seed: UInt64
 }
 
 /// Goes through a stream once.
 public final class RequestSource {
   private enum Content {
     case listed([OfferedRequest])
-    case drawn(RequestLaw)
+    case drawn(PromptLaw)
+    case replayed(TraceReplay)
   }
 
   private let content: Content
@@ -34,8 +39,11 @@ public final class RequestSource {
     var seed: UInt64 = 0
     switch content {
     case .listed(let requests): self.content = .listed(requests)
-    case .drawn(let law):
-      self.content = .drawn(law)
+    case .drawn(let prompts, let law):
+      self.content = .drawn(prompts)
+      (arrivals, seed) = (law.arrivals, law.seed)
+    case .passing(let passage, let law):
+      self.content = .replayed(TraceReplay(passage, law.arrivals, seed: law.seed))
       (arrivals, seed) = (law.arrivals, law.seed)
     }
     lengths = RandomStream(seed: seed, name: "lengths")
@@ -49,6 +57,10 @@ public final class RequestSource {
     defer { position += 1 }
     switch content {
     case .listed(let requests): return requests[position]
+    case .replayed(let replay):
+      var request = replay.next()
+      clock.stamp(&request)
+      return request
     case .drawn(let law):
       var request =
         switch law.prompts {

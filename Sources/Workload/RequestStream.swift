@@ -31,11 +31,14 @@ public struct OfferedRequest: Sendable {
   }
 }
 
-/// All requests of a run in order of arrival: listed, or drawn anew for whoever goes through them.
+/// All requests of a run in order of arrival: listed, or drawn or read anew for whoever goes
+/// through them.
 public struct RequestStream: Sendable {
   enum Content: Sendable {
     case listed([OfferedRequest])
-    case drawn(RequestLaw)
+    case drawn(PromptLaw, ArrivalLaw)
+    /// Read from a trace file as the run goes on.
+    case passing(TracePassage, ArrivalLaw)
   }
 
   /// Tokens per prompt id.
@@ -54,7 +57,7 @@ public struct RequestStream: Sendable {
   public var count: Int {
     switch content {
     case .listed(let requests): requests.count
-    case .drawn(let law): law.count
+    case .drawn(_, let law), .passing(_, let law): law.count
     }
   }
 
@@ -63,7 +66,7 @@ public struct RequestStream: Sendable {
   public var requests: [OfferedRequest] {
     switch content {
     case .listed(let requests): return requests
-    case .drawn:
+    case .drawn, .passing:
       let source = source()
       return (0..<count).map { _ in source.next() }
     }

@@ -6,6 +6,15 @@ extension RequestStream {
   /// The longest a trace may span, seconds; simulated time is counted in 64 bits.
   static var spanLimit: Double { 8e6 }
 
+  static func tooLong(_ file: String) -> WorkloadError {
+    WorkloadError([
+      Problem(
+        file: file, line: 0, path: "",
+        message: "spans more than \(Int(spanLimit)) s; take a part of it with from_s and to_s, or "
+          + "speed it up")
+    ])
+  }
+
   /// The first `limit` requests of a trace, nil for all, as `arrivals` wants them.
   /// - Throws: every problem of the file.
   public static func trace(
@@ -56,9 +65,7 @@ extension RequestStream {
     }
     turns.settle()
     guard turns.allSatisfy({ $0.start <= spanLimit && $0.pause <= spanLimit }) else {
-      throw failure(
-        "spans more than \(Int(spanLimit)) s; take a part of it with from_s and to_s, or speed it up"
-      )
+      throw tooLong(file)
     }
     // Equal times keep the trace's order.
     let starts = turns.map { SimTime.zero + .seconds($0.start) }

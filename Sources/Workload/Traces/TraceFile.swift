@@ -1,8 +1,6 @@
 // Recorded requests from a file or folder of any known format.
 
-import EventKernel
 import Foundation
-import JSONText
 
 /// Reads traces.
 public enum TraceFile {
@@ -13,35 +11,49 @@ public enum TraceFile {
   /// - Parameter limit: rows to read, nil for all.
   /// - Throws: every problem of the file, up to `problemLimit`.
   static func rows(_ spec: Traffic.TraceSpec, limit: Int?) throws(WorkloadError) -> TraceRows {
-    if TraceInput.isFolder(spec.path) {
-      return try folder(spec, limit: limit)
-    }
-    let input = try TraceInput(spec.path)
-    let isText = ["", ".gz", ".xz"].contains { spec.path.hasSuffix(".json" + $0) }
-    guard let first = try isText ? input.rest() : input.next() else { throw isEmpty(spec.path) }
-    var format = spec.format
-    if format == .auto {
-      let start = first.drop { [0x20, 0x0A, 0x0D, 0x09].contains($0) }
-      guard let found = TraceFormat.detected(start) else {
-        throw WorkloadError([
-          Problem(
-            file: spec.path, line: input.line, path: "",
-            message: "is in no known format: expected a JSON object a line (Mooncake, Bailian, "
-              + "kv-cache-tester), or a CSV header with ContextTokens (Azure), \"Request tokens\" "
-              + "(BurstGPT) or input_tokens (lengths)")
-        ])
-      }
-      format = found
-    }
-    let log = ProblemLog(file: spec.path)
-    var reader = Reader(format, spec, limit: limit, log: log)
-    try reader.read(first, input)
-    guard log.problems.isEmpty else { throw WorkloadError(log.problems) }
-    guard !reader.trace.rows.isEmpty else { throw isEmpty(spec.path, reader.trace.failed) }
-    return reader.trace
+    if TraceInput.isFolder(spec.path) { return try folder(spec, limit: limit) }
+    var reader = try TraceReader(spec, limit: limit)
+    let trace = try reader.readAll()
+    guard !trace.rows.isEmpty else { throw isEmpty(spec.path, trace.failed) }
+    return trace
   }
 
-  private static func isEmpty(_ path: String, _ failed: Int = 0) -> WorkloadError {
+  /// What a run needs of a trace.
+  enum Content {
+    case held(TraceRows)
+    /// Too much to hold, and nothing that needs all of it at once.
+    case passing(TracePassage)
+  }
+
+  /// The rows of a trace; of a long one, where `arrivals` let them come one after the other, what is to
+  /// be known of it beforehand. It is read again by each run.
+  /// - Parameter memory: bytes up to which a trace is held.
+  /// - Throws: every problem of the file, up to `problemLimit`.
+  static func content(
+    _ spec: Traffic.TraceSpec, limit: Int?, _ arrivals: Traffic.Arrivals, memory: Int
+  ) throws(WorkloadError) -> Content {
+    guard !TraceInput.isFolder(spec.path), arrivals.letTracesPass else {
+      return .held(try rows(spec, limit: limit))
+    }
+    var reader = try TraceReader(spec, limit: limit)
+    var passage = TracePassage(spec: spec, limit: limit, blockTokens: reader.trace.blockTokens)
+    var isHeld = true
+    while try reader.readLine() {
+      if isHeld {
+        guard reader.trace.bytes > memory else { continue }
+        isHeld = false
+      }
+      // A row that waits for another one, far down in the file: all must be held after all.
+      guard passage.add(reader.trace, arrivals) else {
+        return .held(try rows(spec, limit: limit))
+      }
+      reader.forget()
+    }
+    guard reader.taken > 0 else { throw isEmpty(spec.path, reader.trace.failed) }
+    return isHeld ? .held(reader.trace) : .passing(passage)
+  }
+
+  static func isEmpty(_ path: String, _ failed: Int = 0) -> WorkloadError {
     WorkloadError([
       Problem(
         file: path, line: 0, path: "",
@@ -69,139 +81,11 @@ public enum TraceFile {
     var trace: TraceRows?
     for name in names.prefix(spec.sessions ?? .max) {
       if let limit, (trace?.rows.count ?? 0) >= limit { break }
-      let log = ProblemLog(file: "\(spec.path)/\(name)")
-      let input = try TraceInput("\(spec.path)/\(name)")
-      var reader = Reader(.kvCacheTester, spec, limit: limit, log: log)
-      if let trace { reader.trace = trace }
-      try reader.read(try input.rest(), input)
-      guard log.problems.isEmpty else { throw WorkloadError(log.problems) }
-      trace = reader.trace
+      var reader = try TraceReader(spec, path: "\(spec.path)/\(name)", limit: limit)
+      if let trace { reader.follow(trace) }
+      trace = try reader.readAll()
     }
     guard let trace, !trace.rows.isEmpty else { throw isEmpty(spec.path) }
     return trace
-  }
-
-  /// Reads the lines of one file.
-  private struct Reader {
-    let format: TraceFormat
-    let spec: Traffic.TraceSpec
-    let limit: Int
-    let log: ProblemLog
-    var trace: TraceRows
-    private var json: TraceJSON
-    private var csv: TraceCSV?
-    private var sessions: Set<UInt64> = []
-    /// Lines read.
-    private var texts = 0
-    /// The first and the latest instant met.
-    private var origin: Int128?
-    private var last: Int128?
-
-    init(
-      _ format: TraceFormat, _ spec: Traffic.TraceSpec, limit: Int?, log: ProblemLog
-    ) {
-      self.format = format
-      self.spec = spec
-      self.limit = limit ?? .max
-      self.log = log
-      trace = TraceRows(blockTokens: spec.blockTokens ?? format.blockTokens)
-      json = TraceJSON(format, blockTokens: spec.blockTokens, log: log)
-    }
-
-    mutating func read(_ first: ArraySlice<UInt8>, _ input: TraceInput) throws(WorkloadError) {
-      var text: ArraySlice<UInt8>? = first
-      if [.azure, .burstgpt, .lengths].contains(format) {
-        csv = TraceCSV(format, header: first, number: input.line, log: log)
-        guard csv != nil else { return }
-        text = try input.next()
-      }
-      while let line = text, log.problems.count < TraceFile.problemLimit {
-        let known = trace.rows.count
-        switch csv?.row(line, line: input.line) {
-        case nil: json.read(line, line: input.line, into: &trace)
-        case .request(let row)?: trace.append(row)
-        case .failed?: trace.failed += 1
-        case .bad?: break
-        }
-        guard keep(from: known, input) else { return }
-        texts += 1
-        if format == .kvCacheTester, let limit = spec.sessions, texts >= limit { return }
-        text = try input.next()
-      }
-    }
-
-    /// Checks the rows added last and drops those that are not wanted; false if no more can come.
-    private mutating func keep(from known: Int, _ input: TraceInput) -> Bool {
-      for row in trace.rows[known...] where !trace.hasClockPerSession {
-        guard let time = row.time else { continue }
-        if let last, time < last {
-          log.add(
-            line: row.line, path: "$.timestamp",
-            "\(shown(time)) lies before the line above (\(shown(last))); sort the trace by time")
-        }
-        last = max(last ?? time, time)
-        origin = origin ?? time
-      }
-      let isPlain = spec.fromSeconds == 0 && spec.toSeconds == nil && spec.sessions == nil
-      if !isPlain {
-        // Not while `trace`, a part of self, changes.
-        let wanted = trace.rows[known...].map { isWanted($0) }
-        var index = -1
-        trace.filter(from: known) { _ in
-          index += 1
-          return wanted[index]
-        }
-      }
-      guard trace.blocks <= RequestStream.blockLimit else {
-        log.add(
-          line: input.line, path: "",
-          "prompts up to here have more than \(RequestStream.blockLimit) blocks; take a part with "
-            + "from_s and to_s or stop.requests, or raise block_tokens")
-        return false
-      }
-      if trace.rows.count >= limit {
-        var rest = limit - known
-        trace.filter(from: known) { _ in
-          rest -= 1
-          return rest >= 0
-        }
-        return false
-      }
-      if !trace.hasClockPerSession, let to = spec.toSeconds, let origin, let last,
-        Double(last - origin) * 1e-12 >= to
-      {
-        return false
-      }
-      return true
-    }
-
-    private mutating func isWanted(_ row: TraceRow) -> Bool {
-      if let time = row.time {
-        let seconds = Double(time - (trace.hasClockPerSession ? 0 : origin ?? 0)) * 1e-12
-        guard seconds >= spec.fromSeconds, seconds < spec.toSeconds ?? .infinity else {
-          return false
-        }
-      }
-      // Sessions of kv-cache-tester come whole, with those of their agents.
-      if let limit = spec.sessions, format != .kvCacheTester {
-        guard let session = row.session else {
-          if log.problems.isEmpty {
-            log.add(
-              line: row.line, path: "", "names no session, of which the workload wants \(limit)")
-          }
-          return false
-        }
-        if !sessions.contains(session) {
-          guard sessions.count < limit else { return false }
-          sessions.insert(session)
-        }
-      }
-      return true
-    }
-
-    private func shown(_ time: Int128) -> String {
-      let seconds = Double(time - (origin ?? 0)) * 1e-12
-      return format == .mooncake ? "\(Double(time) * 1e-9) ms" : "\(seconds) s after the first"
-    }
   }
 }

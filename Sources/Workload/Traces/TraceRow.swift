@@ -37,6 +37,14 @@ struct TraceRows {
     blocks += size(row)
   }
 
+  mutating func removeAll() {
+    rows.removeAll(keepingCapacity: true)
+    blocks = 0
+  }
+
+  /// Memory that the requests of these rows take, about, bytes.
+  var bytes: Int { rows.count * 256 + blocks * 8 }
+
   /// Drops the rows from `start` on that are not wanted.
   mutating func filter(from start: Int, _ isWanted: (TraceRow) -> Bool) {
     var kept = start
