@@ -14,9 +14,9 @@ struct ServingCore: ~Copyable {
   let workload: Workload
   let system: SystemSpec
   let stream: RequestStream
-  private let source: RequestSource
+  let source: RequestSource
   /// Requests taken from the source.
-  private(set) var supplied = 0
+  var supplied = 0
   let fabric: Fabric
   let kvBytesPerToken: Int
 
@@ -36,13 +36,13 @@ struct ServingCore: ~Copyable {
   var dirtyEngines: [Int] = []
   /// What is under way for a request: itself, its transfers and its operations. One with nothing
   /// under way that has ended has its record handed out.
-  private var work = RequestTable<Int32>(0)
+  var work = RequestTable<Int32>(0)
   /// Set when the oldest request may have come to its last.
-  private(set) var mayHandOut = false
+  var mayHandOut = false
   /// Takes the records, in order of their numbers.
-  private let taker: (RequestRecord) -> Void
-  private(set) var totals = RequestTotals()
-  private(set) var presence = Presence()
+  let taker: (RequestRecord) -> Void
+  var totals = RequestTotals()
+  var presence = Presence()
   /// Requests that have not reached an end.
   var unfinished: Int
   /// Requests that wait for others' ends, for a user, or for the one before.
@@ -75,11 +75,11 @@ struct ServingCore: ~Copyable {
   /// Asked first where events are many: an observer of any type is copied to be asked.
   private(set) var isObserved = false
 
-  private var transfers: [Transfer] = []
-  private var freeTransfers: [Int32] = []
+  var transfers: [Transfer] = []
+  var freeTransfers: [Int32] = []
   /// Counts the changes of flows and capacities that have been settled.
-  private(set) var networkVersion: UInt32 = 0
-  private var networkChanged = false
+  var networkVersion: UInt32 = 0
+  var networkChanged = false
 
   var now: SimTime { queue.now }
   var requestCount: Int { stream.count }
@@ -366,168 +366,5 @@ struct ServingCore: ~Copyable {
     presence.ends(at: now, counts: counts(request))
     finished(request)
     for next in offers.ended(request) { offerAfterPause(Int(next)) }
-  }
-
-  // MARK: Requests come and go
-
-  /// Takes requests from the source up to this one.
-  mutating func supply(through request: Int) {
-    while supplied <= request {
-      let next = source.next()
-      offered[supplied] = next
-      records[supplied] = RequestRecord(
-        id: supplied, arrival: next.arrival, inputTokens: next.inputTokens,
-        outputTokens: next.outputTokens)
-      supplied += 1
-    }
-  }
-
-  /// Whether the request is none of the warm-up.
-  private func counts(_ request: Int) -> Bool { request >= workload.stop.warmupRequests }
-
-  /// Something begins for a request that outlives the event.
-  mutating func began(_ request: Int) { work[request] += 1 }
-
-  /// It has ended.
-  mutating func finished(_ request: Int) {
-    work[request] -= 1
-    if request == records.first { mayHandOut = true }
-  }
-
-  /// Hands out the records of the oldest requests that have come to their last; nobody speaks of
-  /// these again. A crash may take any request back to its beginning, so with faults all wait.
-  mutating func handOut() {
-    mayHandOut = false
-    guard !faults.isPresent else { return }
-    var next = records.first
-    while next < supplied, work[next] == 0, records[next].finished != nil,
-      isOver(SequenceID(request: next, side: .prefill)),
-      isOver(SequenceID(request: next, side: .decode))
-    {
-      take(next)
-      next += 1
-    }
-    drop(before: next)
-  }
-
-  /// Hands all records out that are left, at the end.
-  mutating func handOutRest() {
-    supply(through: requestCount - 1)
-    for request in records.first..<requestCount { take(request) }
-    drop(before: requestCount)
-  }
-
-  private func isOver(_ id: SequenceID) -> Bool {
-    self[id].status == .idle || self[id].status == .finished
-  }
-
-  private mutating func take(_ request: Int) {
-    totals.add(
-      records[request], blockTokens: system.blockTokens, kvBytesPerToken: kvBytesPerToken)
-    taker(records[request])
-  }
-
-  private mutating func drop(before request: Int) {
-    offered.drop(before: request)
-    records.drop(before: request)
-    sequences.drop(before: 2 * request)
-    blockTables.drop(before: 2 * request)
-    work.drop(before: request)
-    faults.attempts.drop(before: request)
-  }
-
-  // MARK: Transfers
-
-  /// Launches a transfer: after `delay` its bytes flow along `path` at no more than `cap`, with
-  /// `weight` against others where a hop is full.
-  mutating func startTransfer(
-    _ kind: TransferKind, request: Int, bytes: Int, path: [FluidNetwork.ResourceID],
-    weight: Double = 1, cap: Double = .infinity, delay: SimDuration = .zero
-  ) {
-    let transfer = Transfer(
-      kind: kind, request: Int32(request), bytes: bytes, started: now, path: path, weight: weight,
-      cap: cap)
-    began(request)
-    let slot: Int32
-    if let free = freeTransfers.popLast() {
-      slot = free
-      transfers[Int(slot)] = transfer
-    } else {
-      slot = Int32(transfers.count)
-      transfers.append(transfer)
-    }
-    if delay > .zero {
-      schedule(.launched(transfer: slot), at: now + delay)
-    } else {
-      launch(Int(slot))
-    }
-  }
-
-  mutating func launch(_ slot: Int) {
-    let transfer = transfers[slot]
-    guard !transfer.isCancelled else {
-      freeTransfers.append(Int32(slot))
-      return
-    }
-    transfers[slot].flow = network.start(
-      bytes: transfer.bytes, path: transfer.path, weight: transfer.weight, cap: transfer.cap,
-      tag: UInt64(slot), at: now)
-    networkChanged = true
-  }
-
-  /// Calls a request's transfers off: all, or those of one kind, without which it goes on.
-  mutating func cancelTransfers(of request: Int, only kind: TransferKind? = nil) {
-    for slot in transfers.indices
-    where transfers[slot].request == Int32(request) && !transfers[slot].isCancelled {
-      let transfer = transfers[slot]
-      guard kind == nil || transfer.kind == kind else { continue }
-      if kind != nil { faults.cutBytes[transfer.kind.rawValue] += transfer.bytes }
-      transfers[slot].request = -1
-      if let flow = transfer.flow {
-        faults.use.bytesLost += network.cancel(flow, at: now)
-        networkChanged = true
-        freeTransfers.append(Int32(slot))
-      } else {
-        transfers[slot].isCancelled = true
-      }
-    }
-  }
-
-  mutating func noteNetworkChanged() { networkChanged = true }
-
-  /// The next transfer that has ended by now, or nil.
-  mutating func endedTransfer() -> Transfer? {
-    guard let completion = network.popCompletion(at: now) else { return nil }
-    networkChanged = true
-    noteProgress()
-    let slot = Int32(completion.tag)
-    let transfer = transfers[Int(slot)]
-    freeTransfers.append(slot)
-    transfers[Int(slot)].request = -1
-    finished(Int(transfer.request))
-    if faults.isPresent {
-      let place = Int(transfer.request) * TransferKind.allCases.count + transfer.kind.rawValue
-      faults.attemptBytes[place] += transfer.bytes
-    }
-    bytesByKind[transfer.kind.rawValue] += transfer.bytes
-    if isObserved {
-      observer?.transfer(
-        ObservedTransfer(
-          kind: transfer.kind.label, request: Int(transfer.request), bytes: transfer.bytes,
-          begin: transfer.started, end: now))
-    }
-    return transfer
-  }
-
-  func isCurrent(networkVersion version: UInt32) -> Bool { version == networkVersion }
-
-  /// Schedules the network's next completion if flows have changed.
-  mutating func armNetwork() {
-    guard networkChanged else { return }
-    networkChanged = false
-    networkVersion &+= 1
-    if let time = network.nextCompletion {
-      schedule(.network(version: networkVersion), at: max(time, now))
-    }
   }
 }
