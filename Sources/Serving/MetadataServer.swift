@@ -39,7 +39,7 @@ struct MetadataCall {
 /// A call of n keys is n small messages posted at once: it occupies one thread for n times the
 /// time of a key, and its answer leaves when the last is served. A lone call of one key takes
 /// `rpcSeconds`, of which `rpcKeySeconds` at the server and half of the rest on either way.
-struct MetadataServer {
+struct MetadataServer: ~Copyable {
   /// What carries the calls.
   enum Transport {
     /// Lines in CXL memory: slower as the caller's path is loaded, silent while it is down.
@@ -62,8 +62,7 @@ struct MetadataServer {
   private let keySeconds: SimDuration
   private let wayPicoseconds: Double
   private var server: FIFOServer
-  private var calls: [MetadataCall] = []
-  private var free: [Int32] = []
+  private var calls = Slab<MetadataCall>()
   /// Lookups and put-starts answered, and the time they took; what else happened to the cache is its
   /// owner's to count.
   var use = StoreUse()
@@ -81,18 +80,11 @@ struct MetadataServer {
   ) {
     let host = core.engines[worker].host
     core.began(request)
-    let call = MetadataCall(
-      purpose: purpose, request: request, attempt: core.faults.attempts[request], host: host,
-      keys: keys, sent: core.now)
-    let slot: Int32
-    if let reused = free.popLast() {
-      slot = reused
-      calls[Int(slot)] = call
-    } else {
-      slot = Int32(calls.count)
-      calls.append(call)
-    }
-    core.schedule(.store(process: slot), at: arrival(host: host, &core))
+    let slot = calls.add(
+      MetadataCall(
+        purpose: purpose, request: request, attempt: core.faults.attempts[request], host: host,
+        keys: keys, sent: core.now))
+    core.schedule(.store(process: Int32(slot)), at: arrival(host: host, &core))
   }
 
   /// When a small message that leaves now is at the other end.
@@ -124,9 +116,9 @@ struct MetadataServer {
       return .served(calls[slot])
     case .served: preconditionFailure("nobody has answered this call")
     case .answering:
-      free.append(Int32(slot))
       let call = calls[slot]
       calls[slot].keys = []
+      calls.remove(slot)
       count(call, core)
       core.finished(call.request)
       return .answered(call)
@@ -138,7 +130,7 @@ struct MetadataServer {
     precondition(calls[slot].stage == .served)
     core.finished(calls[slot].request)
     calls[slot].keys = []
-    free.append(Int32(slot))
+    calls.remove(slot)
   }
 
   /// The server answers.

@@ -12,7 +12,7 @@ import Workload
 /// lease ended first. It runs when a put finds no space, which fails that put, and when more of
 /// the pool than the high watermark is in use (Mooncake's thread looks every 10 ms; here after each
 /// put).
-struct MooncakeMaster {
+struct MooncakeMaster: ~Copyable {
   enum PutOutcome: Equatable {
     case allocated(segment: Int)
     /// Complete, or being written by somebody else.
@@ -36,8 +36,7 @@ struct MooncakeMaster {
   private let lease: SimDuration
   private let evictionRatio: Double
   private let highWatermark: Double
-  private var blocks: [Block] = []
-  private var free: [Int32] = []
+  private var blocks = Slab<Block>()
   private var index: [BlockHash: Int32] = [:]
   private var order: UInt64 = 0
   private var draws: DrawStream
@@ -61,9 +60,9 @@ struct MooncakeMaster {
   /// Blocks known, those being written included.
   var count: Int { index.count }
   /// Blocks that somebody reads.
-  var readCount: Int { blocks.count { $0.order > 0 && $0.readers > 0 } }
+  var readCount: Int { blocks.indices.count { blocks[$0].order > 0 && blocks[$0].readers > 0 } }
   /// Blocks that somebody writes.
-  var writtenCount: Int { blocks.count { $0.order > 0 && $0.writer >= 0 } }
+  var writtenCount: Int { blocks.indices.count { blocks[$0].order > 0 && blocks[$0].writer >= 0 } }
 
   private var capacity: Int { isMounted.count { $0 } * segmentBlocks }
 
@@ -155,15 +154,7 @@ struct MooncakeMaster {
     order += 1
     var block = block
     block.order = order
-    let slot: Int32
-    if let reused = free.popLast() {
-      slot = reused
-      blocks[Int(slot)] = block
-    } else {
-      slot = Int32(blocks.count)
-      blocks.append(block)
-    }
-    index[block.hash] = slot
+    index[block.hash] = Int32(blocks.add(block))
     used[Int(block.segment)] += 1
   }
 
@@ -171,7 +162,7 @@ struct MooncakeMaster {
     index[blocks[slot].hash] = nil
     used[Int(blocks[slot].segment)] -= 1
     blocks[slot].order = 0
-    free.append(Int32(slot))
+    blocks.remove(slot)
   }
 
   // MARK: Eviction and segments

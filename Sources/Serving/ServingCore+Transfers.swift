@@ -9,29 +9,22 @@ extension ServingCore {
     _ kind: TransferKind, request: Int, bytes: Int, path: [FluidNetwork.ResourceID],
     weight: Double = 1, cap: Double = .infinity, delay: SimDuration = .zero
   ) {
-    let transfer = Transfer(
-      kind: kind, request: Int32(request), bytes: bytes, started: now, path: path, weight: weight,
-      cap: cap)
     began(request)
-    let slot: Int32
-    if let free = freeTransfers.popLast() {
-      slot = free
-      transfers[Int(slot)] = transfer
-    } else {
-      slot = Int32(transfers.count)
-      transfers.append(transfer)
-    }
+    let slot = transfers.add(
+      Transfer(
+        kind: kind, request: Int32(request), bytes: bytes, started: now, path: path,
+        weight: weight, cap: cap))
     if delay > .zero {
-      schedule(.launched(transfer: slot), at: now + delay)
+      schedule(.launched(transfer: Int32(slot)), at: now + delay)
     } else {
-      launch(Int(slot))
+      launch(slot)
     }
   }
 
   mutating func launch(_ slot: Int) {
     let transfer = transfers[slot]
     guard !transfer.isCancelled else {
-      freeTransfers.append(Int32(slot))
+      transfers.remove(slot)
       return
     }
     transfers[slot].flow = network.start(
@@ -51,7 +44,7 @@ extension ServingCore {
       if let flow = transfer.flow {
         faults.use.bytesLost += network.cancel(flow, at: now)
         networkChanged = true
-        freeTransfers.append(Int32(slot))
+        transfers.remove(slot)
       } else {
         transfers[slot].isCancelled = true
       }
@@ -65,10 +58,10 @@ extension ServingCore {
     guard let completion = network.popCompletion(at: now) else { return nil }
     networkChanged = true
     noteProgress()
-    let slot = Int32(completion.tag)
-    let transfer = transfers[Int(slot)]
-    freeTransfers.append(slot)
-    transfers[Int(slot)].request = -1
+    let slot = Int(completion.tag)
+    let transfer = transfers[slot]
+    transfers[slot].request = -1
+    transfers.remove(slot)
     finished(Int(transfer.request))
     if faults.isPresent {
       let place = Int(transfer.request) * TransferKind.allCases.count + transfer.kind.rawValue

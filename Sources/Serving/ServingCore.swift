@@ -75,8 +75,7 @@ struct ServingCore: ~Copyable {
   /// Asked first where events are many: an observer of any type is copied to be asked.
   private(set) var isObserved = false
 
-  var transfers: [Transfer] = []
-  var freeTransfers: [Int32] = []
+  var transfers = Slab<Transfer>()
   /// Counts the changes of flows and capacities that have been settled.
   var networkVersion: UInt32 = 0
   var networkChanged = false

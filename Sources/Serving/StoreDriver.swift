@@ -30,12 +30,12 @@ struct StoreSeat {
 ///
 /// Runs with faults have standby managers on further nodes, signs of life, and time that passes for
 /// the managers; without faults none of that is simulated.
-struct StoreDriver {
+struct StoreDriver: ~Copyable {
   let geometry: PoolGeometry
   private let pool: TimedPool
-  private let memories: Table<TimedMemory>
-  private let clients: Table<StoreClient>
-  private let seats: Table<StoreSeat>
+  private var memories: Table<TimedMemory>
+  private var clients: Table<StoreClient>
+  private var seats: Table<StoreSeat>
   private let pollNanoseconds: UInt64
   private let pollSpan: SimDuration
 

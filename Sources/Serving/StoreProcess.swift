@@ -77,7 +77,7 @@ struct StoreProcess {
 }
 
 /// Operations by kind, so that each steps where it lies.
-struct StoreOperations {
+struct StoreOperations: ~Copyable {
   var pin = Slab<PinBlocks>()
   var reserve = Slab<PutStart>()
   var publish = Slab<PutEnd>()
