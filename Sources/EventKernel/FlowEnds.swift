@@ -1,69 +1,48 @@
 // Flows of one class in the order in which they end.
 
-/// A binary heap of flows by the amount served per flow at which each ends, then by order of start.
+/// Flows by the amount served per flow at which each ends, then by order of start.
 struct FlowEnds {
   struct End {
-    /// Amount and order in one number, so that one comparison decides; amounts are not negative.
-    let key: UInt128
-    let slot: Int32
-
-    init(amount: Double, order: UInt64, slot: Int32) {
-      key = UInt128(amount.bitPattern) << 64 | UInt128(order)
-      self.slot = slot
-    }
-
-    var amount: Double { Double(bitPattern: UInt64(key >> 64)) }
-    var order: UInt64 { UInt64(truncatingIfNeeded: key) }
+    var amount: Double
+    var order: UInt64
+    var slot: Int32
   }
 
-  private var heap: [End] = []
+  /// Slots by amount and order; amounts are not negative, so that their bits are in order.
+  private var heap = KeyedHeap<Int32>()
 
-  var count: Int { heap.count }
-  var first: End? { heap.first }
+  var count: Int { heap.entries.count }
+  var first: End? { heap.first.map(Self.end) }
 
-  mutating func removeAll() { heap.removeAll(keepingCapacity: true) }
-
-  mutating func push(_ end: End) {
-    var position = heap.count
-    heap.append(end)
-    while position > 0 {
-      let parent = (position - 1) / 2
-      guard end.key < heap[parent].key else { break }
-      heap[position] = heap[parent]
-      position = parent
-    }
-    heap[position] = end
+  private static func key(_ amount: Double, _ order: UInt64) -> UInt128 {
+    UInt128(amount.bitPattern) << 64 | UInt128(order)
   }
+
+  private static func end(_ entry: KeyedHeap<Int32>.Entry) -> End {
+    End(
+      amount: Double(bitPattern: UInt64(entry.key >> 64)),
+      order: UInt64(truncatingIfNeeded: entry.key), slot: entry.value)
+  }
+
+  mutating func removeAll() { heap.entries.removeAll(keepingCapacity: true) }
+
+  mutating func push(_ end: End) { heap.push(end.slot, key: Self.key(end.amount, end.order)) }
 
   /// - Precondition: there is one.
-  mutating func removeFirst() {
-    let last = heap.removeLast()
-    guard !heap.isEmpty else { return }
-    var position = 0
-    while true {
-      var child = 2 * position + 1
-      guard child < heap.count else { break }
-      if child + 1 < heap.count, heap[child + 1].key < heap[child].key { child += 1 }
-      guard heap[child].key < last.key else { break }
-      heap[position] = heap[child]
-      position = child
-    }
-    heap[position] = last
-  }
+  mutating func removeFirst() { _ = heap.popFirst() }
 
   /// Keeps some.
   mutating func keep(where isKept: (End) -> Bool) {
-    heap.removeAll { !isKept($0) }
+    heap.entries.removeAll { !isKept(Self.end($0)) }
     // What is sorted is a heap.
-    heap.sort { $0.key < $1.key }
+    heap.entries.sort { $0.key < $1.key }
   }
 
   /// Counts amounts from `amount` on. Their order stays: numbers that differ still do afterwards.
   mutating func rebase(by amount: Double) {
-    for position in heap.indices {
-      let end = heap[position]
-      heap[position] = End(
-        amount: max(0, end.amount - amount), order: end.order, slot: end.slot)
+    for place in heap.entries.indices {
+      let end = Self.end(heap.entries[place])
+      heap.entries[place].key = Self.key(max(0, end.amount - amount), end.order)
     }
   }
 }
