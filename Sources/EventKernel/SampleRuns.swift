@@ -143,14 +143,7 @@ public struct SampleRuns: Sendable {
     }
     var answers = Array(repeating: Int64(0), count: ranks.count)
     for (place, samples) in close {
-      var passed = begins[place]!
-      for sample in samples.sorted(by: { $0.value < $1.value }) {
-        for (index, rank) in ranks.enumerated()
-        where passed <= rank && rank < passed + sample.weight {
-          answers[index] = sample.value
-        }
-        passed += sample.weight
-      }
+      Self.answer(ranks, by: samples, after: begins[place]!, &answers)
     }
     return answers
   }
@@ -160,17 +153,24 @@ public struct SampleRuns: Sendable {
     var samples: [(value: Int64, weight: Int)] = []
     samples.reserveCapacity(distinct)
     forEachValue { samples.append(($0, $1)) }
-    samples.sort { $0.value < $1.value }
     var answers = Array(repeating: Int64(0), count: ranks.count)
-    var passed = 0
-    for sample in samples {
+    Self.answer(ranks, by: samples, after: 0, &answers)
+    return answers
+  }
+
+  /// Finds the ranks that lie among some samples, which `passed` lesser ones precede.
+  private static func answer(
+    _ ranks: [Int], by samples: [(value: Int64, weight: Int)], after passed: Int,
+    _ answers: inout [Int64]
+  ) {
+    var passed = passed
+    for sample in samples.sorted(by: { $0.value < $1.value }) {
       for (index, rank) in ranks.enumerated()
       where passed <= rank && rank < passed + sample.weight {
         answers[index] = sample.value
       }
       passed += sample.weight
     }
-    return answers
   }
 
   private static var sortLimit: Int { 1 << 14 }

@@ -53,17 +53,16 @@ final class TraceReplay {
   private let passage: TracePassage
   private let isRecorded: Bool
   private var reader: TraceReader
-  /// Rows of the line read last, and the one that comes next.
+  /// Rows of the line read last that have been taken, and rows taken in all.
   private var place = 0
   private var number = 0
-  private var time: Int128?
-  private var origin: Int128?
+  /// Recorded instant of the upcoming row.
+  private var time: Int128 = 0
+  /// The row whose request is to wait next; nil after the last.
+  private var upcoming: TraceRow?
   private var smear: RandomStream
   /// Requests that have been read, by start: smearing moves some behind later ones.
   private var waiting = EventQueue<OfferedRequest>()
-  /// When the next row's request starts at the earliest; nil after the last row.
-  private var bound: SimTime?
-  private var upcoming: TraceRow?
 
   init(_ passage: TracePassage, _ arrivals: Traffic.Arrivals, seed: UInt64) {
     self.passage = passage
@@ -80,9 +79,10 @@ final class TraceReplay {
   /// The next request.
   /// - Precondition: there is one more.
   func next() -> OfferedRequest {
-    while let bound {
-      if let first = waiting.nextTime, first <= bound { break }
-      take()
+    while let row = upcoming {
+      // Later rows start later, if not at the same instant.
+      if let first = waiting.nextTime, first <= start(smeared: 0) { break }
+      take(row)
     }
     guard let (_, request) = waiting.pop() else {
       preconditionFailure("\(passage.spec.path) has fewer requests than when it was checked")
@@ -90,14 +90,16 @@ final class TraceReplay {
     return request
   }
 
+  /// When the upcoming row's request starts.
+  private func start(smeared seconds: Double) -> SimTime {
+    let offset = Double(time - (passage.first ?? 0)) * 1e-12
+    return .zero + .seconds((offset + seconds) / passage.spec.speedup)
+  }
+
   /// Lets the upcoming row's request wait for its turn.
-  private func take() {
-    guard let row = upcoming, let time, let origin else { return }
-    let offset = Double(time - origin) * 1e-12
-    let spread =
-      passage.spec.smearSeconds > 0 && isRecorded
-      ? smear.uniform() * passage.spec.smearSeconds : 0
-    let start = SimTime.zero + .seconds((offset + spread) / passage.spec.speedup)
+  private func take(_ row: TraceRow) {
+    let isSmeared = passage.spec.smearSeconds > 0 && isRecorded
+    let start = start(smeared: isSmeared ? smear.uniform() * passage.spec.smearSeconds : 0)
     waiting.push(
       OfferedRequest(
         arrival: start, inputTokens: row.inputTokens, outputTokens: row.outputTokens,
@@ -115,7 +117,7 @@ final class TraceReplay {
       place = 0
       do {
         guard try reader.readLine() else {
-          (upcoming, bound) = (nil, nil)
+          upcoming = nil
           return
         }
       } catch {
@@ -125,9 +127,6 @@ final class TraceReplay {
     let row = reader.trace.rows[place]
     place += 1
     upcoming = row
-    time = row.time ?? time ?? 0
-    origin = origin ?? time
-    let offset = Double((time ?? 0) - (origin ?? 0)) * 1e-12
-    bound = SimTime.zero + .seconds(offset / passage.spec.speedup)
+    time = row.time ?? time
   }
 }

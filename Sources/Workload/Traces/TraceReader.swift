@@ -94,7 +94,7 @@ struct TraceReader {
     case .bad?: break
     }
     texts += 1
-    let goesOn = keep(from: known, input)
+    let goesOn = keep(from: known)
     taken += trace.rows.count - known
     let isLast = format == .kvCacheTester && spec.sessions.map { texts >= $0 } ?? false
     text = goesOn && !isLast ? try input.next() : nil
@@ -102,7 +102,7 @@ struct TraceReader {
   }
 
   /// Checks the rows added last and drops those that are not wanted; false if no more can come.
-  private mutating func keep(from known: Int, _ input: TraceInput) -> Bool {
+  private mutating func keep(from known: Int) -> Bool {
     for row in trace.rows[known...] where !trace.hasClockPerSession {
       guard let time = row.time else { continue }
       if let last, time < last {
