@@ -2,8 +2,8 @@
 # What single operations and whole runs cost: Results/bench/figures.jsonl and figures.md.
 #
 # Whole runs: W1 (1024 tokens in, 128 out, Poisson), aggregated on 4 workers and split 2+2, at 20
-# requests/s; on 64 workers at 320; the systems of the quickstart; the conversation trace on 8 workers
-# if CONVERSATION_TRACE names it. A run is a process of its own, whose start counts, without a report.
+# requests/s; on 64 workers at 320; the systems of the quickstart, 10 000 requests each; the conversation
+# trace on 8 workers, if CONVERSATION_TRACE names it, aggregated and split 4+4. A run is a process of its own, whose start counts, without a report.
 # "Of the floor": CPU time over events times the hold operation of a queue of 100 events. Events are
 # those handled, steps what the engines went through: many steps are one event.
 set -euo pipefail
@@ -32,11 +32,16 @@ run w1_tract_10000 $w1/w1-tract.json stop.requests=10000
 run w1_disaggregated_64_workers_100000 $w1/w1-pd.json stop.requests=100000 \
   traffic.arrivals.rate_rps=320 rack.prefill.count=32 rack.decode.count=32
 for system in nixl lmcache tract; do
-  run "quickstart_$system" Workloads/examples/quickstart.json "systems=[\"$system\"]" "baseline=\"$system\""
+  run "quickstart_$system" Workloads/examples/quickstart.json "systems=[\"$system\"]" "baseline=\"$system\"" \
+    stop.requests=10000
 done
 if [ -n "${CONVERSATION_TRACE:-}" ]; then
   run conversation_aggregated_8 $w1/conversation.json traffic.file="$CONVERSATION_TRACE" \
     rack.prefill.count=4 rack.decode.count=4
+  for system in nixl tract; do
+    run "conversation_$system" $w1/conversation.json traffic.file="$CONVERSATION_TRACE" \
+      rack.prefill.count=4 rack.decode.count=4 "systems=[\"$system\"]"
+  done
 fi
 mv "$lines.tmp" "$lines"
 

@@ -1,6 +1,6 @@
 // Running every system of a workload and checking what must be conserved.
 
-import EventKernel
+import JSONText
 import Serving
 import Workload
 
@@ -42,10 +42,12 @@ public struct Comparison {
     progress: (@Sendable (_ more: Int, _ total: Int) -> Void)? = nil
   ) throws {
     let stream = try Self.check(workload)
-    if let folder = keeping.log { try ReportFiles.makeFolder(folder) }
     self.workload = workload
+    let logs = try keeping.log.map { try Self.openLogs(workload, in: $0) } ?? []
     let run = { @Sendable (index: Int, observer: (any RunObserver)?) in
-      Run(index, workload, stream, exactSteps: exactSteps, observer, keeping, progress)
+      Run(
+        workload.systems[index], workload, stream, exactSteps: exactSteps, observer,
+        keepsRecords: keeping.records, log: logs.isEmpty ? nil : logs[index], progress)
     }
     let done =
       if let observer {
@@ -55,25 +57,32 @@ public struct Comparison {
       }
     runs = done.map(\.result)
     metrics = done.map(\.metrics)
-    logs = done.compactMap(\.log)
+    self.logs = logs
   }
 
-  /// One system's run and what was made of it. Its log is not used while it goes on.
-  private struct Run: @unchecked Sendable {
+  private static func openLogs(
+    _ workload: Workload, in folder: String
+  ) throws(FileError) -> [RequestLog] {
+    try ReportFiles.makeFolder(folder)
+    var logs: [RequestLog] = []
+    for (place, system) in workload.systems.enumerated() {
+      logs.append(
+        try RequestLog(
+          folder: folder, system: system.name, place: place, hasFaults: !workload.faults.isEmpty))
+    }
+    return logs
+  }
+
+  /// One system's run and what was made of it.
+  private struct Run: Sendable {
     let result: RunResult
     let metrics: Metrics
-    let log: RequestLog?
 
     init(
-      _ index: Int, _ workload: Workload, _ stream: RequestStream, exactSteps: Bool,
-      _ observer: (any RunObserver)?, _ keeping: Keeping,
+      _ system: SystemSpec, _ workload: Workload, _ stream: RequestStream, exactSteps: Bool,
+      _ observer: (any RunObserver)?, keepsRecords: Bool, log: RequestLog?,
       _ progress: (@Sendable (Int, Int) -> Void)?
     ) {
-      let system = workload.systems[index]
-      let log = keeping.log.map {
-        RequestLog(
-          folder: $0, system: system.name, place: index, hasFaults: !workload.faults.isEmpty)
-      }
       var figures = RequestFigures(workload)
       var kept: [RequestRecord] = []
       var result = ServingRun.run(
@@ -85,12 +94,11 @@ public struct Comparison {
           progress(1000, stream.count * workload.systems.count)
         }
         log?.append(record)
-        if keeping.records { kept.append(record) }
+        if keepsRecords { kept.append(record) }
       }
       result.requests = kept
       metrics = Metrics(result, figures, workload)
       self.result = result
-      self.log = log
     }
   }
 

@@ -95,11 +95,10 @@ public enum ReportFiles {
       ("workload.json", ResolvedWorkload.json(comparison.workload).text(indented: true) + "\n"),
     ]
     for (name, text) in files { try AtomicFile.write(text, to: "\(folder)/\(name)") }
-    let lines = "\(folder)/requests.jsonl"
     if comparison.logs.isEmpty {
-      try AtomicFile.write(requests(comparison), to: lines)
+      try AtomicFile.write(requests(comparison), to: "\(folder)/requests.jsonl")
     } else {
-      try RequestLog.merge(comparison.logs, into: lines)
+      try RequestLog.commit(comparison.logs)
     }
   }
 

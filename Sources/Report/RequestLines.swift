@@ -1,36 +1,25 @@
 // `requests.jsonl`: one line a request and system.
 
 import EventKernel
-import Foundation
 import JSONText
 import Serving
 
 /// The lines of one system's requests, written beside their place while the run goes on.
 ///
-/// A failure is told when the file takes its place, not before; what takes no place is removed.
-final class RequestLog {
+/// For one run at a time. A failure is told when the file takes its place; what takes no place is removed.
+final class RequestLog: @unchecked Sendable {
   /// The system's name as JSON.
   private let system: [UInt8]
   private let hasFaults: Bool
-  private let path: String
-  private var file: FileHandle?
+  private let file: PartFile
   private var out = JSONBytes()
-  private var problem: FileError?
 
   /// - Parameter folder: an existing one.
-  init(folder: String, system: String, place: Int, hasFaults: Bool) {
+  init(folder: String, system: String, place: Int, hasFaults: Bool) throws(FileError) {
     self.system = RequestLines.quoted(system)
     self.hasFaults = hasFaults
-    path = "\(folder)/requests.jsonl.tmp-\(getpid())-\(place)"
-    if FileManager.default.createFile(atPath: path, contents: nil) {
-      file = FileHandle(forUpdatingAtPath: path)
-    }
-    if file == nil {
-      problem = FileError(path: path, action: "create", reason: String(cString: strerror(errno)))
-    }
+    file = try PartFile(for: "\(folder)/requests.jsonl", part: place)
   }
-
-  deinit { if let file { discard(file) } }
 
   func append(_ record: RequestRecord) {
     RequestLines.write(record, system, hasFaults: hasFaults, to: &out)
@@ -38,52 +27,15 @@ final class RequestLog {
   }
 
   private func flush() {
-    guard problem == nil, let file else { return out.removeAll() }
-    do {
-      // Not copied: the data does not outlive the call.
-      try out.withBytes { bytes in
-        guard let start = bytes.baseAddress, !bytes.isEmpty else { return }
-        let data = Data(
-          bytesNoCopy: UnsafeMutableRawPointer(mutating: start), count: bytes.count,
-          deallocator: .none)
-        try file.write(contentsOf: data)
-      }
-    } catch {
-      problem = FileError(path: path, action: "write", reason: error.localizedDescription)
-    }
+    out.withBytes { file.write($0) }
     out.removeAll()
   }
 
-  /// Puts the lines of all logs, one after the other, into one file.
-  static func merge(_ logs: [RequestLog], into target: String) throws(FileError) {
-    guard let first = logs.first else { return }
+  /// Puts the lines of all logs, one after the other, into the file for which they were written.
+  static func commit(_ logs: [RequestLog]) throws(FileError) {
     for log in logs { log.flush() }
-    if let problem = logs.lazy.compactMap(\.problem).first { throw problem }
-    for log in logs.dropFirst() { try first.take(log) }
-    guard rename(first.path, target) == 0 else {
-      throw FileError(path: target, action: "write", reason: String(cString: strerror(errno)))
-    }
-    try? first.file?.close()
-    first.file = nil
-  }
-
-  private func take(_ other: RequestLog) throws(FileError) {
-    guard let file, let source = other.file else { return }
-    do {
-      try source.seek(toOffset: 0)
-      while let piece = try source.read(upToCount: 1 << 20), !piece.isEmpty {
-        try file.write(contentsOf: piece)
-      }
-    } catch {
-      throw FileError(path: path, action: "write", reason: error.localizedDescription)
-    }
-    other.discard(source)
-    other.file = nil
-  }
-
-  private func discard(_ file: FileHandle) {
-    try? file.close()
-    try? FileManager.default.removeItem(atPath: path)
+    for log in logs.dropFirst() { logs[0].file.write(contentsOf: log.file) }
+    try logs.first?.file.commit()
   }
 }
 

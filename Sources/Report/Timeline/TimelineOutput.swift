@@ -6,9 +6,8 @@ import JSONText
 /// Appends events to a file beside its place, which it takes when it is closed.
 final class TimelineOutput {
   private let path: String
-  private let temporary: String
-  private let file: FileHandle
-  private var compressor: Process?
+  private let file: PartFile
+  private var compressor: (process: Process, input: FileHandle)?
   private var buffer = Data()
   private var isFirst = true
   private var problem: FileError?
@@ -16,32 +15,23 @@ final class TimelineOutput {
   /// - Parameter path: with the ending `.gz` the file is compressed by gzip.
   init(path: String) throws(FileError) {
     self.path = path
-    temporary = "\(path).\(ProcessInfo.processInfo.processIdentifier).part"
-    guard FileManager.default.createFile(atPath: temporary, contents: nil),
-      let target = FileHandle(forWritingAtPath: temporary)
-    else { throw FileError(path: path, action: "create", reason: "its folder is not writable") }
+    file = try PartFile(for: path)
     if path.hasSuffix(".gz") {
       let process = Process()
       process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
       process.arguments = ["gzip", "-n", "-c"]
       let pipe = Pipe()
       process.standardInput = pipe
-      process.standardOutput = target
+      process.standardOutput = file.handle
       do {
         try process.run()
       } catch {
-        try? FileManager.default.removeItem(atPath: temporary)
         throw FileError(path: path, action: "compress", reason: "gzip cannot be started")
       }
-      compressor = process
-      file = pipe.fileHandleForWriting
-    } else {
-      file = target
+      compressor = (process, pipe.fileHandleForWriting)
     }
     buffer.append(contentsOf: "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n".utf8)
   }
-
-  deinit { if FileManager.default.fileExists(atPath: temporary) { discard() } }
 
   /// Appends one event; a failure is told by `close`.
   func write(_ event: String) {
@@ -54,30 +44,25 @@ final class TimelineOutput {
   func close() throws(FileError) {
     buffer.append(contentsOf: "\n]}\n".utf8)
     flush()
-    try? file.close()
     if let compressor {
-      compressor.waitUntilExit()
-      if compressor.terminationStatus != 0, problem == nil {
+      try? compressor.input.close()
+      compressor.process.waitUntilExit()
+      if compressor.process.terminationStatus != 0, problem == nil {
         problem = FileError(path: path, action: "compress", reason: "gzip fails")
       }
     }
-    if problem == nil, rename(temporary, path) != 0 {
-      problem = FileError(path: path, action: "write", reason: String(cString: strerror(errno)))
-    }
-    guard let problem else { return }
-    discard()
-    throw problem
+    if let problem { throw problem }
+    try file.commit()
   }
 
   private func flush() {
     defer { buffer.removeAll(keepingCapacity: true) }
+    guard let compressor else { return buffer.withUnsafeBytes { file.write($0) } }
     guard problem == nil else { return }
     do {
-      try file.write(contentsOf: buffer)
+      try compressor.input.write(contentsOf: buffer)
     } catch {
       problem = FileError(path: path, action: "write", reason: error.localizedDescription)
     }
   }
-
-  private func discard() { try? FileManager.default.removeItem(atPath: temporary) }
 }
