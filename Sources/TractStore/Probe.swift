@@ -38,6 +38,8 @@ struct Probe: Hashable {
   /// The first hash known to have no entry.
   private var firstMiss: Int?
   private(set) var findings: [Finding] = []
+  /// The lines of a round that reads one for each hash; holds something only within a step.
+  private var lines: [Line64] = []
 
   /// Times a torn line is read again. Its writer needs some ten nanoseconds more.
   private static var tornReadLimit: Int { 64 }
@@ -88,6 +90,11 @@ struct Probe: Hashable {
       }
     }
     memory.fence()
+    // Reads one after the other wait for memory together, which the judging in between would prevent.
+    if span == 1 {
+      lines.reserveCapacity(open.count)
+      for item in open { lines.append(memory.loadLine(client.geometry.entry(Int(item.slot)))) }
+    }
     // Taken out, so that items change where they lie.
     var open: [Item] = []
     swap(&open, &self.open)
@@ -95,11 +102,16 @@ struct Probe: Hashable {
     open.withUnsafeMutableBufferPointer { open in
       for position in open.indices {
         let end = min(open[position].distance + span, window)
-        guard look(&open[position], until: end, window, &memory, &client) else { continue }
+        let isOver =
+          span == 1
+          ? !judge(&open[position], lines[position], window, &client)
+          : !look(&open[position], until: end, window, &memory, &client)
+        if isOver { continue }
         open[kept] = open[position]
         kept += 1
       }
     }
+    lines.removeAll(keepingCapacity: true)
     if kept == 0 {
       open.removeAll(keepingCapacity: true)
     } else if kept < open.count {
@@ -117,24 +129,34 @@ struct Probe: Hashable {
     _ client: inout StoreClient
   ) -> Bool {
     repeat {
+      let distance = item.distance
       let line = memory.loadLine(client.geometry.entry(Int(item.slot)))
-      // Most lines are empty.
-      let judgement =
-        line.isZero
-        ? conclude(item, .absent(vacant: item.vacancy)) : judge(&item, line, &client)
-      switch judgement {
-      case .concluded: return false
-      // It is read again in the next round.
-      case .torn: return true
-      case .passed: break
-      }
-      item.distance += 1
-      guard item.distance < window else {
-        _ = conclude(item, .absent(vacant: Int(item.vacant)))
-        return false
-      }
-      item.slot = Int32(client.geometry.next(after: Int(item.slot)))
+      guard judge(&item, line, window, &client) else { return false }
+      // A torn line is read again in the next round.
+      if item.distance == distance { return true }
     } while item.distance < end
+    return true
+  }
+
+  /// Judges the item's next line, and goes on to the one behind it unless it is torn; false when the
+  /// item has its finding.
+  private mutating func judge(
+    _ item: inout Item, _ line: Line64, _ window: Int32, _ client: inout StoreClient
+  ) -> Bool {
+    // Most lines are empty.
+    let judgement =
+      line.isZero ? conclude(item, .absent(vacant: item.vacancy)) : judge(&item, line, &client)
+    switch judgement {
+    case .concluded: return false
+    case .torn: return true
+    case .passed: break
+    }
+    item.distance += 1
+    guard item.distance < window else {
+      _ = conclude(item, .absent(vacant: Int(item.vacant)))
+      return false
+    }
+    item.slot = Int32(client.geometry.next(after: Int(item.slot)))
     return true
   }
 
