@@ -20,7 +20,8 @@ struct MooncakeMaster: ~Copyable {
     case noSpace
   }
 
-  private struct Block {
+  /// Not private: a debug build of Swift 6.3 refuses a private type in a slab of a noncopyable one.
+  struct Block {
     var hash: BlockHash
     var segment: Int32
     /// The request that writes it; −1 once it is complete.
