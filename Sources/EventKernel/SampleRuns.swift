@@ -95,7 +95,7 @@ public struct SampleRuns: Sendable {
   }
 
   /// Arithmetic mean; NaN of nothing.
-  public var mean: Double { count > 0 ? Double(sum) / Double(count) : .nan }
+  public var mean: Double { count > 0 ? Double(nearest: sum) / Double(count) : .nan }
 
   /// Standard deviation of the whole population; NaN of nothing.
   public var populationDeviation: Double {
@@ -104,8 +104,8 @@ public struct SampleRuns: Sendable {
     let n = Int128(count)
     let centre = sum / n
     let about = sumOfSquares - 2 * centre * sum + n * centre * centre
-    let rest = Double(sum - n * centre) / Double(count)
-    return max(0, Double(about) / Double(count) - rest * rest).squareRoot()
+    let rest = Double(nearest: sum - n * centre) / Double(count)
+    return max(0, Double(nearest: about) / Double(count) - rest * rest).squareRoot()
   }
 
   /// Quantiles, each 0…1, interpolated linearly between neighbours as numpy's default; NaN of nothing.
@@ -126,25 +126,23 @@ public struct SampleRuns: Sendable {
     guard isExact else { return roughStatistics(ranks) }
     guard distinct > Self.sortLimit else { return sortedStatistics(ranks) }
     var buckets = counted()
-    // Where the samples of each bucket that holds an answer begin.
-    var begins: [Int: Int] = [:]
+    // The buckets that hold an answer: how many samples lie before them, and their own. Such a bucket
+    // is −1 minus its place here.
+    var close: [(passed: Int, samples: [(value: Int64, weight: Int)])] = []
     var passed = 0
     for (place, samples) in buckets.enumerated() where samples > 0 {
       if ranks.contains(where: { passed <= $0 && $0 < passed + samples }) {
-        begins[place] = passed
-        buckets[place] = -1
+        buckets[place] = -1 - close.count
+        close.append((passed, []))
       }
       passed += samples
     }
-    var close: [Int: [(value: Int64, weight: Int)]] = [:]
     forEachValue { value, weight in
-      let place = Self.bucket(value)
-      if buckets[place] < 0 { close[place, default: []].append((value, weight)) }
+      let place = buckets[Self.bucket(value)]
+      if place < 0 { close[-1 - place].samples.append((value, weight)) }
     }
     var answers = Array(repeating: Int64(0), count: ranks.count)
-    for (place, samples) in close {
-      Self.answer(ranks, by: samples, after: begins[place]!, &answers)
-    }
+    for bucket in close { Self.answer(ranks, by: bucket.samples, after: bucket.passed, &answers) }
     return answers
   }
 

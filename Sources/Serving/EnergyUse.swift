@@ -21,7 +21,7 @@ struct EngineEnergy {
   /// By how much the work grows from one step of a run to the next.
   private var growth: Int128 = 0
 
-  var activeJoules: Double { Double(active) * 1e-15 }
+  var activeJoules: Double { Double(nearest: active) * 1e-15 }
 
   init(_ pool: WorkerPool) {
     power = pool.gpu.power
@@ -54,7 +54,7 @@ struct EngineEnergy {
   /// The same without a share of the last step.
   func without(share: Double) -> EngineEnergy {
     var energy = self
-    energy.active -= Int128((Double(step) * share).rounded())
+    energy.active -= Int128((Double(nearest: step) * share).rounded())
     energy.step = 0
     return energy
   }
