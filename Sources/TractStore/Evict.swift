@@ -59,7 +59,7 @@ struct Evict: Operation {
       guard group.upperBound < victims.count else { return .done(removed) }
       takeGroup(client.geometry)
       state = .lock
-      return .sync
+      return step(&memory, &client)
     case .lock:
       switch lock.acquire(&memory, &client) {
       case .done(let isGranted):
@@ -94,6 +94,7 @@ struct Evict: Operation {
         return .sync
       }
       lock.release(&memory, &client)
+      if group.upperBound == victims.count { return .done(removed) }
       state = .group
       return .sync
     }

@@ -72,7 +72,7 @@ public struct PutStart: Operation {
     switch state {
     case .space:
       findSpace(&client)
-      return .sync
+      return step(&memory, &client)
     case .claim:
       switch claim!.step(&memory, &client) {
       case .done(let found):
@@ -96,7 +96,7 @@ public struct PutStart: Operation {
       guard grouped < pending.count else { return .done(finished(&client)) }
       takeGroup(&client)
       state = .lock
-      return .sync
+      return step(&memory, &client)
     case .lock:
       if client.mutant == .reservesUnlocked {
         state = .probe
@@ -125,6 +125,7 @@ public struct PutStart: Operation {
       return .sync
     case .release:
       if lock.isHeld { lock.release(&memory, &client) }
+      if grouped == pending.count { return .done(finished(&client)) }
       state = .group
       return .sync
     }
