@@ -6,8 +6,13 @@ let package = Package(
   name: "Benchmarks",
   dependencies: [.package(name: "tract-sim", path: "..")],
   targets: [
+    .target(name: "CAllocations"),
     .executableTarget(
-      name: "bench", dependencies: [.product(name: "Simulator", package: "tract-sim")])
+      name: "bench",
+      dependencies: [
+        "CAllocations", .product(name: "Simulator", package: "tract-sim"),
+        .product(name: "TractStore", package: "tract-sim"),
+      ]),
   ],
   swiftLanguageModes: [.v6]
 )

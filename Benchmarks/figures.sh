@@ -3,9 +3,11 @@
 #
 # Whole runs: W1 (1024 tokens in, 128 out, Poisson), aggregated on 4 workers and split 2+2, at 20
 # requests/s; on 64 workers at 320; the systems of the quickstart, 10 000 requests each; the conversation
-# trace on 8 workers, if CONVERSATION_TRACE names it, aggregated and split 4+4. A run is a process of its own, whose start counts, without a report.
-# "Of the floor": CPU time over events times the hold operation of a queue of 100 events. Events are
-# those handled, steps what the engines went through: many steps are one event.
+# trace on 8 workers, if CONVERSATION_TRACE names it, aggregated and split 4+4. A run is a process of its
+# own, whose start counts, without a report. "Of the floor": CPU time over events times the hold operation
+# of a queue of 100 events. Events are those handled, steps what the engines went through: many steps are
+# one event. Operations of the store are on simulated memory, for each hash or lock, its manager's steps
+# included. Allocations are calls of malloc and its kin: for one operation, and in a whole run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=Results/bench
@@ -57,13 +59,14 @@ import json, sys
 
 rows = [json.loads(line) for line in open(sys.argv[1])]
 single = [row for row in rows if "cpu_s" not in row]
-print("| operation | ns |\n|---|---|")
+print("| operation | ns | allocations |\n|---|---|---|")
 for row in single:
-    print(f"| {row['benchmark']} | {row['ns']:.4g} |")
+    print(f"| {row['benchmark']} | {row['ns']:.4g} | {row.get('allocations', '')} |")
 hold = next(row["ns"] for row in single if row["benchmark"] == "queue_hold_100") * 1e-9
 print()
-print("| run | requests | CPU s | requests/CPU s | events | steps | of the floor: events | steps | MiB |")
-print("|---|---|---|---|---|---|---|---|---|")
+print("| run | requests | CPU s | requests/CPU s | events | steps | of the floor: events | steps | "
+      "allocations | MiB |")
+print("|---|---|---|---|---|---|---|---|---|---|")
 for row in rows:
     if "cpu_s" not in row:
         continue
@@ -73,7 +76,7 @@ for row in rows:
         f"| {row['benchmark']} | {row['requests']} | {row['cpu_s']:.3f} | "
         f"{row['requests_per_cpu_s']:.0f} | {row['events']} | {row['steps']} | "
         f"{row['cpu_s'] / (row['events'] * hold):.1f} | {row['cpu_s'] / (stepwise * hold):.1f} | "
-        f"{row['peak_mib']:.0f} |"
+        f"{row['allocations']} | {row['peak_mib']:.0f} |"
     )
 P
 } >"$out/figures.md"

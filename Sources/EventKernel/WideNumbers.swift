@@ -9,6 +9,7 @@ extension Double {
     var leading = UInt64(truncatingIfNeeded: magnitude &>> UInt128(shift))
     // Bits that are cut off count only in so far as there are any: 64 are more than enough to round.
     if UInt128(leading) &<< UInt128(shift) != magnitude { leading |= 1 }
-    self = Double(leading) * Double(sign: value < 0 ? .minus : .plus, exponent: shift, significand: 1)
+    let unit = Double(sign: value < 0 ? .minus : .plus, exponent: shift, significand: 1)
+    self = Double(leading) * unit
   }
 }

@@ -1,5 +1,6 @@
 // Single parts: what one operation of each costs.
 
+import CAllocations
 import EventKernel
 import Foundation
 import Rack
@@ -19,7 +20,11 @@ enum Micro {
       ("flow_rerating_10k", { flows(10_000) }),
       ("step_time_decode", { stepTime(prefill: 0) }),
       ("step_time_mixed", { stepTime(prefill: 1024) }),
-      ("store_operations", { store() }),
+      ("index_lookup", { store("index_lookup", per: StoreBench.batch) { $0.lookUp($1) } }),
+      ("pin_unpin", { store("pin_unpin", per: StoreBench.batch) { $0.pin($1) } }),
+      ("put_evict", { store("put_evict", per: StoreBench.batch) { bench, _ in bench.put() } }),
+      ("lock_step", { store("lock_step", per: 1) { $0.passLock($1) ? 1 : 0 } }),
+      ("store_operations", { storeProbe() }),
       ("json_lines_out", { jsonLines() }),
     ]
   }
@@ -31,15 +36,20 @@ enum Micro {
 
   /// Least CPU time of several repetitions, in nanoseconds per operation.
   private static func measure(_ name: String, operations: Int, _ body: () -> Void) -> BenchResult {
-    var best = Double.infinity
+    var (best, allocations) = (Double.infinity, Int.max)
     for _ in 0..<7 {
-      let begin = processorSeconds()
+      let (begin, before) = (processorSeconds(), tract_allocations())
       body()
       best = min(best, processorSeconds() - begin)
+      allocations = min(allocations, tract_allocations() - before)
     }
     let nanoseconds = best * 1e9 / Double(operations)
     return BenchResult(
-      name: name, figures: [("ns", (nanoseconds * 100).rounded() / 100)])
+      name: name,
+      figures: [
+        ("ns", (nanoseconds * 100).rounded() / 100),
+        ("allocations", (Double(allocations) / Double(operations) * 1000).rounded() / 1000),
+      ])
   }
 
   /// The hold model: the next event is taken and put back at a random later time.
@@ -103,8 +113,22 @@ enum Micro {
     return result
   }
 
+  /// One operation of the store at a time, in nanoseconds for each hash or lock.
+  private static func store(
+    _ name: String, per count: Int, _ body: (inout StoreBench, Int) -> Int
+  ) -> BenchResult {
+    var bench = StoreBench()
+    let rounds = 32_768 / count
+    return measure(name, operations: rounds * count) {
+      for round in 0..<rounds {
+        let done = body(&bench, round)
+        precondition(done == count, "\(name): \(done) of \(count)")
+      }
+    }
+  }
+
   /// Lock handovers, allocations, look-ups and pins of eight nodes in virtual time.
-  private static func store() -> BenchResult {
+  private static func storeProbe() -> BenchResult {
     let setting = StoreProbe.Setting(
       nodes: 8, locks: 64, bulkLoad: 0, seed: 1, pollSeconds: 1e-6)
     let cxl = Catalogue.builtIn.cxl("niagara-2.0")!

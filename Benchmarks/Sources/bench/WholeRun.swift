@@ -1,5 +1,6 @@
 // A whole run, as `tract-sim run` does it, without printing.
 
+import CAllocations
 import Foundation
 import Report
 import Serving
@@ -29,7 +30,7 @@ enum WholeRun {
     func total(_ value: (RunResult) -> Int) -> Double {
       Double(comparison.runs.reduce(0) { $0 + value($1) })
     }
-    let seconds = processorSeconds()
+    let (seconds, allocations) = (processorSeconds(), tract_allocations())
     return BenchResult(
       name: name,
       figures: [
@@ -38,6 +39,7 @@ enum WholeRun {
         ("step_events", total(\.stepEvents)),
         ("output_tokens", sum("total_output_tokens")), ("requests", requests),
         ("requests_per_cpu_s", (requests / seconds).rounded()),
+        ("allocations", Double(allocations)),
         ("peak_mib", peakMemoryMiB().rounded()),
       ])
   }
