@@ -62,7 +62,8 @@ extension SimulationOptions {
       { $0.adversity.preemptions = 0 }, { $0.adversity.isPosted = false },
       { $0.adversity.hasDDIO = false }, { $0.adversity.hasLineStore = true },
       { $0.scheduling = .uniform }, { $0.tasksPerNode = 1 }, { $0.nodes = max(2, $0.nodes - 1) },
-      { $0.shards = 1 }, { $0.hashes = max(1, $0.hashes / 2) },
+      { $0.shardsPerSet = PoolGeometry.lockSetLimit }, { $0.shards = 1 },
+      { $0.hashes = max(1, $0.hashes / 2) },
       { $0.blocks = max($0.blocksPerChunk, $0.blocks / 2 / $0.blocksPerChunk * $0.blocksPerChunk) },
       { $0.steps = $0.steps * 3 / 4 },
     ]

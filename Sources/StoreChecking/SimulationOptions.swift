@@ -46,6 +46,8 @@ public struct SimulationOptions: Hashable, Sendable, CustomStringConvertible {
   public var blocks = 12
   public var blocksPerChunk = 2
   public var shards = 2
+  /// Shards that are locked together at most.
+  public var shardsPerSet = PoolGeometry.lockSetLimit
   public var window = 8
   public var boxes = 4
   /// Distinct hashes that tasks ask for.
@@ -103,13 +105,15 @@ public struct SimulationOptions: Hashable, Sendable, CustomStringConvertible {
     if chance() { patience = pick(1...60) }
     let plans = CrashPlan.all
     crash = plans[Int(seed % UInt64(plans.count))]
+    shardsPerSet = [1, 3, PoolGeometry.lockSetLimit].randomElement(using: &random)!
   }
 
   public var description: String {
     let a = adversity
     var parts = [
       "nodes=\(nodes)", "tasks=\(tasksPerNode)", "blocks=\(blocks)", "chunk=\(blocksPerChunk)",
-      "shards=\(shards)", "window=\(window)", "boxes=\(boxes)", "hashes=\(hashes)",
+      "shards=\(shards)", "set=\(shardsPerSet)", "window=\(window)", "boxes=\(boxes)",
+      "hashes=\(hashes)",
       "steps=\(steps)", "scheduling=\(scheduling.rawValue)", "evictions=\(a.evictions)",
       "prefetches=\(a.prefetches)", "early=\(a.earlyWrites)", "deliveries=\(a.deliveries)",
       "preemptions=\(a.preemptions)", "patience=\(patience)",
@@ -136,12 +140,13 @@ public struct SimulationOptions: Hashable, Sendable, CustomStringConvertible {
   private mutating func set(_ key: String, _ value: String) -> Bool {
     let counts: [String: WritableKeyPath<SimulationOptions, Int>] = [
       "nodes": \.nodes, "tasks": \.tasksPerNode, "blocks": \.blocks, "chunk": \.blocksPerChunk,
-      "shards": \.shards, "window": \.window, "boxes": \.boxes, "hashes": \.hashes,
-      "steps": \.steps, "evictions": \.adversity.evictions, "prefetches": \.adversity.prefetches,
-      "early": \.adversity.earlyWrites, "deliveries": \.adversity.deliveries, "kills": \.kills,
-      "hostkills": \.hostKills, "pauses": \.pauses, "managerkills": \.managerKills,
-      "managerpauses": \.managerPauses, "poison": \.poison, "leaves": \.leaves,
-      "preemptions": \.adversity.preemptions, "patience": \.patience,
+      "shards": \.shards, "set": \.shardsPerSet, "window": \.window, "boxes": \.boxes,
+      "hashes": \.hashes, "steps": \.steps, "evictions": \.adversity.evictions,
+      "prefetches": \.adversity.prefetches, "early": \.adversity.earlyWrites,
+      "deliveries": \.adversity.deliveries, "kills": \.kills, "hostkills": \.hostKills,
+      "pauses": \.pauses, "managerkills": \.managerKills, "managerpauses": \.managerPauses,
+      "poison": \.poison, "leaves": \.leaves, "preemptions": \.adversity.preemptions,
+      "patience": \.patience,
     ]
     let flags: [String: WritableKeyPath<SimulationOptions, Bool>] = [
       "posted": \.adversity.isPosted, "ddio": \.adversity.hasDDIO,
@@ -149,6 +154,7 @@ public struct SimulationOptions: Hashable, Sendable, CustomStringConvertible {
     ]
     if let path = counts[key] {
       guard let number = Int(value), number >= 0 else { return false }
+      guard key != "set" || (1...PoolGeometry.lockSetLimit).contains(number) else { return false }
       self[keyPath: path] = number
     } else if let path = flags[key] {
       guard let flag = Bool(value) else { return false }

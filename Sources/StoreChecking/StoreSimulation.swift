@@ -465,6 +465,7 @@ public final class StoreSimulation {
       nodes[node].client = StoreClient(geometry, node: node, pollNanoseconds: Self.wait)
       nodes[node].client!.mutant = mutant
       nodes[node].client!.lockPatience = options.patience > 0 ? options.patience : nil
+      nodes[node].client!.shardsPerSet = options.shardsPerSet
       nodes[node].held = []
       nodes[node].life += 1
       nodes[node].actors = nodes[node].actors.map { actor in

@@ -57,7 +57,7 @@ struct Evict: Operation {
     switch state {
     case .group:
       guard group.upperBound < victims.count else { return .done(removed) }
-      takeGroup(client.geometry)
+      takeGroup(client)
       state = .lock
       return step(&memory, &client)
     case .lock:
@@ -101,14 +101,14 @@ struct Evict: Operation {
   }
 
   /// The victims of as many shards as one lock set covers.
-  private mutating func takeGroup(_ geometry: PoolGeometry) {
+  private mutating func takeGroup(_ client: borrowing StoreClient) {
     let start = group.upperBound
-    let (lock, count) = LockSet.covering(victims.count - start) {
-      geometry.shard(of: victims[start + $0].hash)
+    let (lock, count) = LockSet.covering(victims.count - start, limit: client.shardsPerSet) {
+      client.geometry.shard(of: victims[start + $0].hash)
     }
     self.lock = lock
     group = start..<start + count
-    scan.restart()
+    scan.restart(count) { victims[start + $0].block }
   }
 
   /// E1.

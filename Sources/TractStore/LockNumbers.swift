@@ -1,11 +1,16 @@
 // A set of locks by value, as a request line carries it.
 
+import SharedMemory
+
 /// Up to `PoolGeometry.lockSetLimit` lock numbers, in the order given; no memory of its own.
 package struct LockNumbers: Hashable, Sendable, RandomAccessCollection,
   ExpressibleByArrayLiteral
 {
-  private var low: UInt64 = 0
-  private var high: UInt64 = 0
+  // The words of a line, four numbers in each; zeros beyond the last number.
+  private var word0: UInt64 = 0
+  private var word1: UInt64 = 0
+  private var word2: UInt64 = 0
+  private var word3: UInt64 = 0
   private var size: UInt8 = 0
 
   package init() {}
@@ -17,21 +22,21 @@ package struct LockNumbers: Hashable, Sendable, RandomAccessCollection,
 
   package init(arrayLiteral numbers: UInt16...) { self.init(numbers) }
 
-  /// The first `count` numbers of two words of a line, 16 bits each.
-  init(_ low: UInt64, _ high: UInt64, count: Int) {
+  /// The first `count` numbers of words 3 to 6 of a line.
+  init(_ line: Line64, count: Int) {
     for index in 0..<Swift.min(count, PoolGeometry.lockSetLimit) {
-      append(UInt16(truncatingIfNeeded: (index < 4 ? low : high) >> Self.shift(index)))
+      append(UInt16(truncatingIfNeeded: line[3 + index / 4] >> UInt64(16 * (index % 4))))
     }
   }
 
   mutating func append(_ number: UInt16) {
     precondition(count < PoolGeometry.lockSetLimit)
-    let bits = UInt64(number) << Self.shift(count)
-    if count < 4 { low |= bits } else { high |= bits }
+    let place = 2 * count
+    withUnsafeMutableBytes(of: &self) {
+      $0.storeBytes(of: number.littleEndian, toByteOffset: place, as: UInt16.self)
+    }
     size += 1
   }
-
-  private static func shift(_ index: Int) -> UInt64 { 16 * UInt64(index % 4) }
 
   /// The same in ascending order.
   var ascending: LockNumbers {
@@ -39,12 +44,15 @@ package struct LockNumbers: Hashable, Sendable, RandomAccessCollection,
     return isAscending ? self : LockNumbers(sorted())
   }
 
-  /// The two words that a line carries.
-  var words: (UInt64, UInt64) { (low, high) }
+  /// The words that a line carries.
+  var words: (UInt64, UInt64, UInt64, UInt64) { (word0, word1, word2, word3) }
 
   package var startIndex: Int { 0 }
   package var endIndex: Int { Int(size) }
   package subscript(index: Int) -> UInt16 {
-    UInt16(truncatingIfNeeded: (index < 4 ? low : high) >> Self.shift(index))
+    precondition(index >= 0 && index < PoolGeometry.lockSetLimit)
+    return withUnsafeBytes(of: self) {
+      UInt16(littleEndian: $0.load(fromByteOffset: 2 * index, as: UInt16.self))
+    }
   }
 }

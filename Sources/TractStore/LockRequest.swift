@@ -29,14 +29,15 @@ struct LockRequest: Hashable {
     else { return nil }
     self.kind = kind
     sequence = line[1]
-    locks = LockNumbers(line[3], line[4], count: Int(truncatingIfNeeded: line[2] & 0xFF))
+    locks = LockNumbers(line, count: Int(truncatingIfNeeded: line[2] & 0xFF))
     guard locks.allSatisfy({ Int($0) < geometry.locks }) else { return nil }
   }
 
   var line: Line64 {
-    let (low, high) = locks.words
-    return Line64(kind.rawValue, sequence, UInt64(locks.count), low, high, 0, 0, 0)
-      .sealed(sequence: 1)
+    let words = locks.words
+    return Line64(
+      kind.rawValue, sequence, UInt64(locks.count), words.0, words.1, words.2, words.3, 0
+    ).sealed(sequence: 1)
   }
 }
 

@@ -35,17 +35,18 @@ package struct LockSet: Hashable {
     self.patience = patience
   }
 
-  /// The locks of the shards of as many of `count` things as one set covers, and how many those are.
+  /// The locks of the shards of as many of `count` things as a set of up to `limit` covers, and how many
+  /// those are.
   /// - Precondition: there is one, and they come in order of shard.
   static func covering(
-    _ count: Int, shard: (Int) -> Int
+    _ count: Int, limit: Int, shard: (Int) -> Int
   ) -> (lock: LockSet, count: Int) {
     var shards = LockNumbers()
     var covered = 0
     while covered < count {
       let next = UInt16(shard(covered))
       if shards.last != next {
-        if shards.count == PoolGeometry.lockSetLimit { break }
+        if shards.count == limit { break }
         shards.append(next)
       }
       covered += 1

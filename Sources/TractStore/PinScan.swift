@@ -2,18 +2,40 @@
 
 import SharedMemory
 
-/// Every pin of every living node, as an evictor finds them after its EVICTING marks are at the
-/// device.
+/// The pins of all living nodes on some blocks, as an evictor finds them after its EVICTING marks are
+/// at the device.
 struct PinScan: Hashable {
+  /// Which pins are kept: a bit for all blocks whose numbers end alike. Empty if all are.
+  private var wanted: [UInt64] = []
   /// Lines to read of each node; empty while the headers are to be read.
   private var counts: [Int] = []
-  /// Pin words in ascending order, each once.
+  /// Pin words that are kept, in ascending order, each once.
   private(set) var pinned: [UInt64] = []
+
+  private static var wantedBits: Int { 4096 }
 
   /// Forgets what was read.
   mutating func restart() {
     counts.removeAll(keepingCapacity: true)
     pinned.removeAll(keepingCapacity: true)
+  }
+
+  /// Forgets what was read, and from now on keeps the pins of `count` blocks, and some of others.
+  mutating func restart(_ count: Int, block: (Int) -> Int) {
+    restart()
+    wanted.removeAll(keepingCapacity: true)
+    wanted.append(contentsOf: repeatElement(0, count: Self.wantedBits / 64))
+    for index in 0..<count {
+      let bit = block(index) % Self.wantedBits
+      wanted[bit / 64] |= 1 << UInt64(bit % 64)
+    }
+  }
+
+  /// Whether the pins of a block are kept.
+  private func wants(_ word: UInt64) -> Bool {
+    if wanted.isEmpty { return true }
+    let bit = PinTable.pin(word).block & (Self.wantedBits - 1)
+    return wanted[bit / 64] >> UInt64(bit % 64) & 1 != 0
   }
 
   /// Whether some node pins the block so.
@@ -81,7 +103,7 @@ struct PinScan: Hashable {
       for line in 0..<counts[node] {
         let words = memory.loadLine(client.geometry.pinLine(node: node, line))
         guard words.isSealed || client.mutant == .believesTornLines else { return false }
-        for place in 0..<PoolGeometry.pinsPerLine where words[place] != 0 {
+        for place in 0..<PoolGeometry.pinsPerLine where words[place] != 0 && wants(words[place]) {
           pinned.append(words[place])
         }
       }

@@ -32,9 +32,10 @@ public struct PoolGeometry: Hashable, Sendable {
   private var areas: Areas
 
   /// Changes with the meaning of any line; clients of another layout are refused.
-  static var layoutVersion: UInt64 { 3 }
-  /// Locks granted together at most.
-  public static var lockSetLimit: Int { 6 }
+  static var layoutVersion: UInt64 { 4 }
+  /// Locks granted together at most: as many as a request line has room for, and all shards of a pool
+  /// that is formatted by default.
+  public static var lockSetLimit: Int { 16 }
   /// At a quarter full, runs of linear probing that long do not occur in practice; a window of 16
   /// at half full did overflow.
   public static var defaultProbeWindow: Int { 64 }

@@ -170,7 +170,9 @@ public struct PutStart: Operation {
 
   private mutating func takeGroup(_ client: inout StoreClient) {
     let start = grouped
-    let (lock, count) = LockSet.covering(pending.count - start) { Int(pending[start + $0] >> 32) }
+    let (lock, count) = LockSet.covering(
+      pending.count - start, limit: client.shardsPerSet
+    ) { Int(pending[start + $0] >> 32) }
     self.lock =
       client.mutant == .locksOneShardOfMany ? LockSet(LockNumbers(lock.locks.prefix(1))) : lock
     grouped += count

@@ -30,6 +30,9 @@ public struct StoreClient: Hashable {
   /// Polls for a lock after which puts, claims and evictions give up; nil never. A lease's worth and
   /// more, or a death elsewhere is felt as failure rather than as delay.
   public var lockPatience: Int?
+  /// Shards that a put or an eviction locks together at most, 1 to `PoolGeometry.lockSetLimit`: all of a
+  /// pool at once save passages, fewer keep others out of less.
+  public var shardsPerSet = PoolGeometry.lockSetLimit
   public internal(set) var counters = StoreCounters()
 
   // Membership

@@ -98,7 +98,8 @@ private let everySystem =
   #expect(try milliseconds("dma", call: 50) > 1.5 * kernel)
 }
 
-/// The store waits as the device's curves say while KV crosses the pool.
+/// The store waits as the device's curves say while KV crosses the pool: for the first of lines that are
+/// read together, not for each.
 @Test func theStoreIsAVictimOfBulkTraffic() throws {
   func reservations(_ curves: String) throws -> Double {
     let comparison = try Comparison(
@@ -106,7 +107,8 @@ private let everySystem =
       jobs: 1)
     return try #require(comparison.runs[0].store).reserveSecondsTotal
   }
-  #expect(try reservations("xconn-titan") > 1.2 * reservations("asic-expander"))
+  let (loaded, flat) = try (reservations("xconn-titan"), reservations("asic-expander"))
+  #expect(loaded > 1.1 * flat, "\(loaded) s and \(flat) s")
 }
 
 /// Requests whose cached prefixes pin the whole pool and those that write wait for each other: the

@@ -233,7 +233,8 @@ struct HostilePool {
       return (entry.line, geometry.chunkLine(below(geometry.chunks)))
     case 3:
       let kind = LockRequest.Kind(rawValue: UInt64(1 + below(3)))!
-      var locks = LockNumbers((0..<below(7)).map { _ in UInt16(below(geometry.locks)) })
+      let count = below(PoolGeometry.lockSetLimit + 1)
+      var locks = LockNumbers((0..<count).map { _ in UInt16(below(geometry.locks)) })
       if below(4) == 0 { locks = [0, 0, 0, 0, 0, 0] }
       return (
         LockRequest(kind, sequence: number(), locks: locks).line,

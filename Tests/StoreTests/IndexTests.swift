@@ -49,7 +49,7 @@ import Testing
   }
 
   @Test(arguments: [1, 31, 32, 33, 96, 97, 200]) func longPrefixesAreFoundWhole(count: Int) throws {
-    var cluster = try Cluster(blocks: 200, shards: 9)
+    var cluster = try Cluster(blocks: 200, shards: 40)
     let hashes = BlockHash.numbers(0..<count)
     let found = cluster.put(hashes, node: 0)
     #expect(found.reservations.count == count)

@@ -107,6 +107,7 @@ private struct Life {
       capabilities: DeviceCapabilities(
         fabric: posted ? .posted : .strong, ddio: false, lineStore: seed % 3 != 0, payload: .dmaOnly
       ))
+    for node in 0..<3 { cluster.clients[node].shardsPerSet = 3 }
     var payload = Payload(blocks: cluster.geometry.blocks)
     // Two lives a node: operations of one client interleave between steps.
     var lives = (0..<6).map { Life(node: $0 / 2, rounds: 25) }
