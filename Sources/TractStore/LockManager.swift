@@ -244,7 +244,7 @@ public struct LockManager: Hashable {
     doorbells = Array(repeating: Doorbell(incarnation: 0), count: geometry.nodes)
     fences = geometry.readFences(&memory)
     // How long the earlier manager has waited is not known.
-    quarantines = fences.map { $0.fencing == .stopped ? quarantineNanoseconds : nil }
+    quarantines = fences.map { quarantine($0) }
     beat(&memory)
     memory.reach(.campaigning)
     state = .gather
@@ -360,9 +360,14 @@ public struct LockManager: Hashable {
     _ node: Int, _ fence: Fence, _ memory: inout M
   ) {
     fences[node] = fences[node].merged(with: fence)
-    quarantines[node] = fences[node].fencing == .stopped ? quarantineNanoseconds : nil
+    quarantines[node] = quarantine(fences[node])
     memory.writeLine(fences[node].line, at: geometry.fence(seat: seat, node: node))
     memory.reach(.fenceWritten)
+  }
+
+  /// What is left of a quarantine that begins now: the next duty takes all time since the last one off.
+  private func quarantine(_ fence: Fence) -> UInt64? {
+    fence.fencing == .stopped ? quarantineNanoseconds + sinceDuty : nil
   }
 
   // MARK: Grants

@@ -213,4 +213,28 @@ import Testing
     let audit = cluster.audit()
     #expect(audit.orphanedChunks == 2 && audit.problems.isEmpty)
   }
+
+  /// Time before a node was stopped is none in which its DMA could come to rest. (A manager that had
+  /// looked after its nodes a lease ago ended the quarantine at once.)
+  @Test func quarantineBeginsWithTheFence() throws {
+    var cluster = try Cluster()
+    cluster.settleManager()
+    let member = cluster.clients[1].member
+    func fencing() -> Fencing { cluster.geometry.readFences(&cluster.memories[0])[1].fencing }
+    func pass(_ elapsed: UInt64) {
+      cluster.run(Tick(), node: 0)
+      _ = cluster.manager.step(&cluster.managerMemory, elapsed: elapsed)
+    }
+    let isSuspected = cluster.manager.suspect(member)
+    #expect(isSuspected)
+    cluster.manager.fenced(Suspect(member: member, process: ProcessIdentity()), .stopped)
+    _ = cluster.manager.step(&cluster.managerMemory, elapsed: cluster.manager.leaseNanoseconds)
+    for _ in 0..<8 { pass(0) }
+    #expect(fencing() == .stopped)
+    let duty = cluster.manager.dutyNanoseconds
+    for _ in 0..<4 { pass(duty) }
+    #expect(fencing() == .stopped)
+    for _ in 0..<16 { pass(duty) }
+    #expect(fencing() == .silenced)
+  }
 }
