@@ -5,7 +5,6 @@ import TractStore
 
 /// One node and its lock manager, in turns, on a full pool.
 struct StoreBench: ~Copyable {
-  private let memory: TimedMemory
   private var nodeMemory: TimedMemory
   private var managerMemory: TimedMemory
   private var client: StoreClient
@@ -21,10 +20,8 @@ struct StoreBench: ~Copyable {
       let geometry = try PoolGeometry(
         nodes: 1, payloadBytes: UInt64(Self.blocks) * 64, blockBytes: 64)
       let pool = TimedPool(metadataBytes: Int(geometry.metadataBytes))
-      var memory = TimedMemory(pool: pool, host: 0)
-      Pool.format(&memory, geometry, hashSeed: 0)
-      self.memory = memory
       nodeMemory = TimedMemory(pool: pool, host: 0)
+      Pool.format(&nodeMemory, geometry, hashSeed: 0)
       managerMemory = TimedMemory(pool: pool, host: 1)
       client = StoreClient(geometry, node: 0, pollNanoseconds: 100)
       manager = LockManager(geometry, pollNanoseconds: 100)
