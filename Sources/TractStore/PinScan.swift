@@ -12,6 +12,7 @@ struct PinScan: Hashable {
   /// Pin words that are kept, in ascending order, each once.
   private(set) var pinned: [UInt64] = []
 
+  /// A power of two. With a hundred victims of a put, one pin in forty is kept for nothing.
   private static var wantedBits: Int { 4096 }
 
   /// Forgets what was read.
@@ -26,15 +27,17 @@ struct PinScan: Hashable {
     wanted.removeAll(keepingCapacity: true)
     wanted.append(contentsOf: repeatElement(0, count: Self.wantedBits / 64))
     for index in 0..<count {
-      let bit = block(index) % Self.wantedBits
+      let bit = Self.bit(of: block(index))
       wanted[bit / 64] |= 1 << UInt64(bit % 64)
     }
   }
 
-  /// Whether the pins of a block are kept.
+  private static func bit(of block: Int) -> Int { block & (wantedBits - 1) }
+
+  /// Whether a pin is kept.
   private func wants(_ word: UInt64) -> Bool {
     if wanted.isEmpty { return true }
-    let bit = PinTable.pin(word).block & (Self.wantedBits - 1)
+    let bit = Self.bit(of: PinTable.pin(word).block)
     return wanted[bit / 64] >> UInt64(bit % 64) & 1 != 0
   }
 

@@ -59,16 +59,20 @@ struct StoreBench: ~Copyable {
     return reservations.count
   }
 
+  /// Hashes of a batch put lately, of another one each round.
+  private func recent(_ round: Int) -> [BlockHash] {
+    let back = 1 + round % (Self.blocks / Self.batch / 2)
+    return hashes(from: named - UInt64(back * Self.batch))
+  }
+
   /// Looks up a batch put lately; how many were found.
   mutating func lookUp(_ round: Int) -> Int {
-    let back = UInt64(1 + round % (Self.blocks / Self.batch / 2)) * UInt64(Self.batch)
-    return run(LookUp(hashes(from: named - back)))
+    run(LookUp(recent(round)))
   }
 
   /// Pins and unpins a batch put lately; how many were found.
   mutating func pin(_ round: Int) -> Int {
-    let back = UInt64(1 + round % (Self.blocks / Self.batch / 2)) * UInt64(Self.batch)
-    let outcomes = run(PinBlocks(hashes(from: named - back), stopsAtMiss: true))
+    let outcomes = run(PinBlocks(recent(round), stopsAtMiss: true))
     let pinned = outcomes.compactMap { outcome in
       if case .pinned(let block) = outcome { block } else { nil }
     }
@@ -77,5 +81,5 @@ struct StoreBench: ~Copyable {
   }
 
   /// Takes a lock and gives it back.
-  mutating func passLock(_ round: Int) -> Bool { run(LockPassage(round % 16)) }
+  mutating func passLock(_ round: Int) -> Bool { run(LockPassage(round % client.geometry.locks)) }
 }

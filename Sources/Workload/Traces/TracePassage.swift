@@ -92,7 +92,7 @@ final class TraceReplay {
 
   /// When the upcoming row's request starts.
   private func start(smeared seconds: Double) -> SimTime {
-    let offset = Double(time - (passage.first ?? 0)) * 1e-12
+    let offset = Double(nearest: time - (passage.first ?? 0)) * 1e-12
     return .zero + .seconds((offset + seconds) / passage.spec.speedup)
   }
 
